@@ -44,7 +44,7 @@ def profile() -> str:
     name = _read("AUDIOSTYLE_PROFILE").lower() or "quick"
     if name not in PROFILES:
         raise InputError(
-            f"AUDIOSTYLE_PROFILE is {name!r}. Set it to quick, colab or full, or remove it for quick."
+            f"AUDIOSTYLE_PROFILE is {name!r}. Set it to quick, colab or full, or remove it."
         )
     return name
 
@@ -169,4 +169,4 @@ def _absolute(text: str) -> Path:
     try:
         return Path(text).expanduser().resolve()
     except RuntimeError as error:
-        raise InputError(f"{text!r} has no home folder behind its ~. Give the full path.") from error
+        raise InputError(f"There is no home folder for {text!r}. Give the full path.") from error
