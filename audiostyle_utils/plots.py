@@ -1,0 +1,420 @@
+"""Every figure of the book: spectrograms, waveforms, loss curves, and how they are shown.
+
+Each function draws on the `ax` that it is given, or on a new figure of its own, and returns
+`fig, ax`. The figures are plain `matplotlib.figure.Figure` objects that pyplot knows nothing of:
+nothing is shown twice, nothing piles up in memory, and no setting of the reader's is changed.
+Colours come from maps and a cycle that readers with any common colour vision can tell apart.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audiostyle_utils.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# The colours of Okabe and Ito that stand out on white, darkest contrasts first.
+COLOURS = ("#0072B2", "#D55E00", "#000000", "#CC79A7", "#009E73", "#E69F00")
+LINE_STYLES = ("-", "--", "-.", ":")
+SPECTROGRAM_MAP = "magma"
+
+# A figure this wide keeps its letters above 10 pixels when a phone scales it to its screen.
+WIDTH_INCHES = 6.4
+TITLE_SIZE, LABEL_SIZE, TICK_SIZE = 14, 13, 12
+PNG_DPI = 130
+ENVELOPE_COLUMNS = 500
+
+
+def panels(rows: int = 1, columns: int = 1, *, height: float = 2.9) -> tuple[Figure, Any]:
+    """Make an empty figure with one or several axes, as wide as the page's column.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Number of axes down and across, at least 1.
+    height : float
+        Height of one row in inches.
+
+    Returns
+    -------
+    fig : matplotlib.figure.Figure
+    axes : matplotlib.axes.Axes or np.ndarray of them
+        One axes for 1 x 1, else an array: (rows,), (columns,) or (rows, columns).
+
+    Raises
+    ------
+    InputError
+        If a number is below 1.
+
+    Chapter
+    -------
+    01_style_transfer
+    """
+    from matplotlib.figure import Figure
+
+    if rows < 1 or columns < 1:
+        raise InputError(f"panels needs at least one row and one column, got {rows} x {columns}")
+    fig = Figure(figsize=(WIDTH_INCHES, height * rows), layout="constrained", facecolor="white")
+    return fig, fig.subplots(rows, columns)
+
+
+def spectrogram(
+    D_or_db: np.ndarray,
+    sr: float,
+    hop_length: int = 512,
+    *,
+    ax: Axes | None = None,
+    title: str | None = None,
+    y_axis: str = "log",
+    fmin: float = 0.0,
+    fmax: float | None = None,
+    top_db: float = 80.0,
+    label: str = "Level (dB)",
+) -> tuple[Figure, Axes]:
+    """Draw a spectrogram: time across, frequency up, level as brightness.
+
+    Parameters
+    ----------
+    D_or_db : np.ndarray, (1 + n_fft // 2, frames) or (n_mels, frames)
+        A complex STFT, turned here into dB below its peak; or real values, drawn as they stand
+        (in dB unless `label` says otherwise). Turn a magnitude into dB first: `spectra.to_db`.
+    sr : float
+        Sampling rate in Hz.
+    hop_length : int
+        Samples from one frame to the next.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure without it.
+    title : str, optional
+        Heading of the plot.
+    y_axis : {"log", "linear", "mel"}
+        Frequency axis. "mel" says that the rows are mel bands from `fmin` to `fmax`.
+    fmin, fmax : float
+        Ends of the mel bands in Hz; `fmax` is half the sampling rate without it.
+    top_db : float
+        Range of the colours below the loudest point, in the unit of `label`; above 0.
+    label : str
+        Name and unit beside the colour bar.
+
+    Returns
+    -------
+    fig : matplotlib.figure.Figure
+    ax : matplotlib.axes.Axes
+        Time in seconds and frequency in Hz.
+
+    Raises
+    ------
+    InputError
+        If the array is not two-dimensional, finite and filled, or an option is not known.
+
+    Chapter
+    -------
+    01_style_transfer
+    """
+    from librosa.display import specshow
+    from matplotlib.ticker import MaxNLocator
+
+    values = _levels(D_or_db, top_db)
+    _check_axis(sr, hop_length, y_axis, top_db)
+    if ax is None:
+        ax = panels(height=3.2)[1]
+    drawn = specshow(
+        values,
+        sr=sr,
+        hop_length=hop_length,
+        x_axis="s",
+        y_axis=y_axis,
+        fmin=fmin,
+        fmax=sr / 2 if fmax is None else fmax,
+        ax=ax,
+        cmap=SPECTROGRAM_MAP,
+        vmin=values.max() - top_db,
+        vmax=values.max(),
+    )
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
+    bar = ax.figure.colorbar(drawn, ax=ax, pad=0.02)
+    bar.set_label(label, fontsize=LABEL_SIZE)
+    bar.ax.tick_params(labelsize=TICK_SIZE)
+    return _dress(ax, title, "Time (s)", "Frequency (Hz)")
+
+
+def waveform(
+    y: np.ndarray, sr: float, *, ax: Axes | None = None, title: str | None = None
+) -> tuple[Figure, Axes]:
+    """Draw a signal against time.
+
+    A long signal is drawn as its envelope, the lowest and the highest sample of each of a few
+    hundred stretches: it looks the same and weighs a hundredth.
+
+    Parameters
+    ----------
+    y : np.ndarray, (samples,) or (channels, samples)
+        The signal; each channel gets its own colour.
+    sr : float
+        Sampling rate in Hz.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure without it.
+    title : str, optional
+        Heading of the plot.
+
+    Returns
+    -------
+    fig : matplotlib.figure.Figure
+    ax : matplotlib.axes.Axes
+        Time in seconds, amplitude without unit, the same distance above and below zero.
+
+    Raises
+    ------
+    InputError
+        If the signal is not one- or two-dimensional, finite and filled, or `sr` is not above 0.
+
+    Chapter
+    -------
+    01_style_transfer
+    """
+    y = _finite(y, "y", (1, 2))
+    if not sr > 0:
+        raise InputError(f"sr={sr!r}: a sampling rate is above 0 Hz")
+    channels = np.atleast_2d(y)
+    if ax is None:
+        ax = panels(height=2.2)[1]
+    for i, channel in enumerate(channels):
+        name = f"channel {i + 1}" if len(channels) > 1 else None
+        _draw_channel(ax, channel, sr, COLOURS[i % len(COLOURS)], name)
+    reach = 1.05 * float(np.abs(y).max()) or 1.0
+    ax.set(xlim=(0, channels.shape[1] / sr), ylim=(-reach, reach))
+    if len(channels) > 1:
+        ax.legend(fontsize=TICK_SIZE, loc="upper right")
+    return _dress(ax, title, "Time (s)", "Amplitude")
+
+
+def loss_curve(
+    losses: Sequence[float] | Sequence[Sequence[float]] | Mapping[str, Any],
+    *,
+    ax: Axes | None = None,
+    labels: str | Sequence[str] | None = None,
+    log: bool = True,
+    x: Sequence[float] | None = None,
+    xlabel: str = "Iteration",
+    ylabel: str = "Loss",
+    title: str | None = None,
+) -> tuple[Figure, Axes]:
+    """Draw one or several losses against the iteration, the time or whatever `x` is.
+
+    Parameters
+    ----------
+    losses : sequence of float, sequence of sequences, or mapping
+        One curve; several; or label -> values, or label -> (x, values) where each curve has
+        an x of its own.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure without it.
+    labels : str or sequence of str, optional
+        Names of the curves, where `losses` is no mapping.
+    log : bool
+        Logarithmic loss axis; values of 0 and below are left out of it.
+    x : sequence of float, optional
+        Positions of the values; 0, 1, 2, ... without it.
+    xlabel, ylabel : str
+        Names of the axes, with their units.
+    title : str, optional
+        Heading of the plot.
+
+    Returns
+    -------
+    fig : matplotlib.figure.Figure
+    ax : matplotlib.axes.Axes
+
+    Raises
+    ------
+    InputError
+        If there is nothing to draw, or labels, x and values do not agree in number.
+
+    Chapter
+    -------
+    01_style_transfer
+    """
+    curves = _curves(losses, labels, x)
+    if ax is None:
+        ax = panels(height=3.4)[1]
+    for i, (name, at, values) in enumerate(curves):
+        style = LINE_STYLES[i % len(LINE_STYLES)]
+        ax.plot(at, values, style, color=COLOURS[i % len(COLOURS)], linewidth=2, label=name)
+    ax.set_yscale("log" if log else "linear", **({"nonpositive": "mask"} if log else {}))
+    ax.grid(True, which="major", alpha=0.3)
+    if any(name for name, _, _ in curves):
+        ax.legend(fontsize=TICK_SIZE)
+    return _dress(ax, title, xlabel, ylabel)
+
+
+class Picture:
+    """A figure turned into HTML, with the words that stand for it where it cannot be seen.
+
+    Attributes
+    ----------
+    alt : str
+        The description.
+    kind : str
+        Media type of the image, "image/svg+xml" or "image/png".
+    data : bytes
+        The image file.
+
+    Chapter
+    -------
+    01_style_transfer
+    """
+
+    def __init__(self, alt: str, kind: str, data: bytes) -> None:
+        self.alt, self.kind, self.data = alt, kind, data
+
+    def _repr_html_(self) -> str:
+        source = f"data:{self.kind};base64,{base64.b64encode(self.data).decode('ascii')}"
+        return (
+            '<figure class="audiostyle-figure">'
+            f'<img alt="{html.escape(self.alt, quote=True)}" loading="lazy" '
+            f'style="max-width:100%;height:auto" src="{source}"></figure>'
+        )
+
+    def __repr__(self) -> str:
+        """Give the description, for places that show text alone."""
+        return f"Figure: {self.alt}"
+
+
+def show(fig: Figure, alt: str) -> Picture:
+    """Turn a figure into something that a notebook shows, with a description for every reader.
+
+    Figures of lines become SVG, sharp at any size. Those that hold an image or a spectrogram
+    become PNG, which is far smaller for them.
+
+    Parameters
+    ----------
+    fig : matplotlib.figure.Figure
+        The figure; if pyplot made it, it is closed there, so that it is not shown twice.
+    alt : str
+        What the figure shows, in a sentence or two, for a reader who cannot see it.
+
+    Returns
+    -------
+    Picture
+        Displays itself when it is the last value of a cell.
+
+    Raises
+    ------
+    InputError
+        If `alt` is missing or blank.
+
+    Chapter
+    -------
+    01_style_transfer
+    """
+    if not isinstance(alt, str) or not alt.strip():
+        raise InputError("alt is blank: say in a sentence what the figure shows")
+    fig = fig.figure  # a subfigure is saved with the figure that it belongs to
+    kind, data = _image(fig)
+    # Only look pyplot up: importing it here would choose a backend for the reader.
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None:
+        pyplot.close(fig)
+    return Picture(" ".join(alt.split()), kind, data)
+
+
+def _image(fig: Figure) -> tuple[str, bytes]:
+    from matplotlib import rc_context
+    from matplotlib.collections import QuadMesh
+    from matplotlib.image import AxesImage
+
+    buffer = io.BytesIO()
+    if fig.findobj(lambda artist: isinstance(artist, AxesImage | QuadMesh)):
+        fig.savefig(buffer, format="png", dpi=PNG_DPI)
+        return "image/png", buffer.getvalue()
+    # No date and fixed names inside: the same figure gives the same bytes.
+    with rc_context({"svg.hashsalt": "audiostyle", "svg.fonttype": "path"}):
+        fig.savefig(buffer, format="svg", metadata={"Date": None})
+    return "image/svg+xml", buffer.getvalue()
+
+
+def _finite(values: Any, name: str, dimensions: tuple[int, ...]) -> np.ndarray:
+    values = np.asarray(values)
+    if values.ndim not in dimensions or not values.size:
+        wanted = " or ".join(str(d) for d in dimensions)
+        raise InputError(
+            f"{name} has shape {values.shape}: give a filled array of {wanted} dimension(s)"
+        )
+    if not np.issubdtype(values.dtype, np.number) or not np.isfinite(values).all():
+        raise InputError(f"{name} holds values that are not finite numbers: repair or drop them")
+    return values
+
+
+def _levels(D_or_db: np.ndarray, top_db: float) -> np.ndarray:
+    values = _finite(D_or_db, "the spectrogram", (2,))
+    if not np.iscomplexobj(values):
+        return values
+    S = np.abs(values)
+    peak = S.max()
+    if peak == 0:  # silence: nothing stands above the floor
+        return np.full(S.shape, -float(top_db))
+    return 20 * np.log10(np.maximum(S / peak, 10 ** (-top_db / 20)))
+
+
+def _check_axis(sr: float, hop_length: int, y_axis: str, top_db: float) -> None:
+    if not sr > 0 or not hop_length > 0 or not top_db > 0:
+        raise InputError(
+            f"sr={sr!r}, hop_length={hop_length!r}, top_db={top_db!r}: all must be above 0"
+        )
+    if y_axis not in ("log", "linear", "mel"):
+        raise InputError(f'y_axis={y_axis!r}: use "log", "linear" or "mel"')
+
+
+def _draw_channel(ax: Axes, y: np.ndarray, sr: float, colour: str, name: str | None) -> None:
+    if len(y) <= 2 * ENVELOPE_COLUMNS:
+        ax.plot(np.arange(len(y)) / sr, y, color=colour, linewidth=1.2, label=name)
+        return
+    starts = np.linspace(0, len(y), ENVELOPE_COLUMNS, endpoint=False).astype(int)
+    low, high = np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)
+    ax.fill_between(starts / sr, low, high, color=colour, alpha=0.8, linewidth=0.6, label=name)
+
+
+def _curves(losses: Any, labels: Any, x: Any) -> list[tuple[str | None, np.ndarray, np.ndarray]]:
+    if isinstance(losses, Mapping):
+        named = list(losses.items())
+    else:
+        several = len(losses) > 0 and np.ndim(losses[0]) > 0
+        curves = list(losses) if several else [losses]
+        names = [labels] if isinstance(labels, str) else labels or [None] * len(curves)
+        if len(names) != len(curves):
+            raise InputError(f"{len(names)} labels for {len(curves)} curves: give one for each")
+        named = list(zip(names, curves, strict=True))
+    if not named:
+        raise InputError("losses is empty: there is nothing to draw")
+    return [_curve(name, curve, x) for name, curve in named]
+
+
+def _curve(name: str | None, curve: Any, x: Any) -> tuple[str | None, np.ndarray, np.ndarray]:
+    # A tuple of two sequences is (x, values); a list or an array of two numbers is a short curve.
+    if isinstance(curve, tuple) and len(curve) == 2 and np.ndim(curve[0]) == 1:
+        x, curve = curve
+    values = np.asarray(curve, dtype=float)
+    at = np.arange(values.size) if x is None else np.asarray(x, dtype=float)
+    if values.ndim != 1 or not values.size or at.shape != values.shape:
+        raise InputError(
+            f"curve {name or ''} has values of shape {values.shape} and x of shape {at.shape}: "
+            "give one x for each value, and at least one value"
+        )
+    return name, at, values
+
+
+def _dress(ax: Axes, title: str | None, xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
+    ax.set_xlabel(xlabel, fontsize=LABEL_SIZE)
+    ax.set_ylabel(ylabel, fontsize=LABEL_SIZE)
+    ax.tick_params(labelsize=TICK_SIZE)
+    if title:
+        ax.set_title(title, fontsize=TITLE_SIZE)
+    return ax.figure, ax
