@@ -1,0 +1,386 @@
+"""From a written score to sound: any MIDI file or music21 work, on any General MIDI instrument."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import soundfont as sf
+from .errors import InputError
+
+_MIDI_SUFFIXES = {".mid", ".midi"}
+_SCORE_SUFFIXES = _MIDI_SUFFIXES | {".xml", ".musicxml", ".mxl", ".krn", ".abc"}
+_SHORTEST, _LONGEST = 1e-3, 3600.0  # seconds
+_RATES = (4000, 192000)  # Hz
+_BEND_RANGE = 2 / 8192  # semitones for one step of a MIDI pitch wheel
+_PEAK = 0.9
+
+# The 128 programs of General MIDI, level 1, sixteen families of eight.
+_PROGRAMS = """
+Acoustic Grand Piano, Bright Acoustic Piano, Electric Grand Piano, Honky-tonk Piano,
+Electric Piano 1, Electric Piano 2, Harpsichord, Clavinet,
+Celesta, Glockenspiel, Music Box, Vibraphone, Marimba, Xylophone, Tubular Bells, Dulcimer,
+Drawbar Organ, Percussive Organ, Rock Organ, Church Organ,
+Reed Organ, Accordion, Harmonica, Tango Accordion,
+Acoustic Guitar (nylon), Acoustic Guitar (steel), Electric Guitar (jazz), Electric Guitar (clean),
+Electric Guitar (muted), Overdriven Guitar, Distortion Guitar, Guitar Harmonics,
+Acoustic Bass, Electric Bass (finger), Electric Bass (pick), Fretless Bass,
+Slap Bass 1, Slap Bass 2, Synth Bass 1, Synth Bass 2,
+Violin, Viola, Cello, Contrabass,
+Tremolo Strings, Pizzicato Strings, Orchestral Harp, Timpani,
+String Ensemble 1, String Ensemble 2, Synth Strings 1, Synth Strings 2,
+Choir Aahs, Voice Oohs, Synth Choir, Orchestra Hit,
+Trumpet, Trombone, Tuba, Muted Trumpet, French Horn, Brass Section, Synth Brass 1, Synth Brass 2,
+Soprano Sax, Alto Sax, Tenor Sax, Baritone Sax, Oboe, English Horn, Bassoon, Clarinet,
+Piccolo, Flute, Recorder, Pan Flute, Blown Bottle, Shakuhachi, Whistle, Ocarina,
+Lead 1 (square), Lead 2 (sawtooth), Lead 3 (calliope), Lead 4 (chiff),
+Lead 5 (charang), Lead 6 (voice), Lead 7 (fifths), Lead 8 (bass + lead),
+Pad 1 (new age), Pad 2 (warm), Pad 3 (polysynth), Pad 4 (choir),
+Pad 5 (bowed), Pad 6 (metallic), Pad 7 (halo), Pad 8 (sweep),
+FX 1 (rain), FX 2 (soundtrack), FX 3 (crystal), FX 4 (atmosphere),
+FX 5 (brightness), FX 6 (goblins), FX 7 (echoes), FX 8 (sci-fi),
+Sitar, Banjo, Shamisen, Koto, Kalimba, Bagpipe, Fiddle, Shanai,
+Tinkle Bell, Agogo, Steel Drums, Woodblock, Taiko Drum, Melodic Tom, Synth Drum, Reverse Cymbal,
+Guitar Fret Noise, Breath Noise, Seashore, Bird Tweet,
+Telephone Ring, Helicopter, Applause, Gunshot
+"""
+
+
+@dataclass(frozen=True)
+class _Note:
+    """A note in seconds, with the instrument that plays it."""
+
+    program: int
+    drums: bool
+    key: int
+    velocity: int
+    start: float
+    seconds: float
+    gain: float = 1.0
+    bend: np.ndarray | None = None
+
+
+def instruments() -> dict[str, int]:
+    """List the General MIDI instruments.
+
+    Returns
+    -------
+    instruments
+        128 names, each with its program number, 0 to 127.
+
+    Chapter
+    -------
+    01_style_transfer
+    """
+    names = [name.strip() for name in _PROGRAMS.replace("\n", " ").split(",")]
+    return {name: program for program, name in enumerate(names)}
+
+
+def render(
+    score: Any,
+    sr: int = 22050,
+    *,
+    instrument: str | int | None = None,
+    tempo: float | None = None,
+    offset: float = 0.0,
+    duration: float | None = None,
+    soundfont: str | Path | None = None,
+) -> tuple[np.ndarray, int]:
+    """Play a score with the recorded instruments of a SoundFont.
+
+    Time zero is the score's beginning: silence before the first note is kept, so that a beat has
+    the same place in the sound as in the score. At the end the last notes are left to die away.
+
+    Parameters
+    ----------
+    score
+        The name of a work in music21's corpus ("bach/bwv66.6", "joplin/maple_leaf_rag"), the path
+        of a MIDI, MusicXML, ABC or Humdrum file, or a music21 stream.
+    sr
+        Sampling rate of the result in Hz, 4000 to 192000.
+    instrument
+        A General MIDI name ("Church Organ", upper or lower case) or program number, 0 to 127, for
+        all parts but drums; None plays each part on the instrument that the score asks for.
+    tempo
+        Quarter notes a minute, throughout; None keeps the score's own tempi.
+    offset
+        Where to start, in seconds of the rendered score.
+    duration
+        How many seconds to return; None goes on to the end. The result is shorter where the score
+        ends earlier.
+    soundfont
+        An .sf2 file; None takes the General MIDI font that pretty_midi carries.
+
+    Returns
+    -------
+    y
+        Shape (samples,), float32, one channel, with its peak at 0.9.
+    sr
+        The sampling rate in Hz, as asked for.
+
+    Raises
+    ------
+    InputError
+        If the work is unknown, the file missing or unreadable, the score without notes or over an
+        hour long, a parameter out of its range, or nothing sounds in the part asked for.
+
+    Chapter
+    -------
+    01_style_transfer
+    """
+    program = None if instrument is None else _program(instrument)
+    _check(sr, tempo, offset, duration)
+    font = sf.open_soundfont(Path(soundfont) if soundfont else _general_midi_font())
+    notes = _notes(_midi(score), program, tempo, _name(score))
+    y = _mix(font, notes, offset, duration)
+    peak = np.abs(y).max(initial=0.0)
+    if peak < 1e-6:
+        end = max(note.start + note.seconds for note in notes)
+        raise InputError(
+            f"Nothing sounds in {_name(score)} from {offset:g} s on: its last note ends at "
+            f"{end:.1f} s. Choose a smaller offset or a longer duration."
+        )
+    y = _resample(y * (_PEAK / peak), sr)
+    return y * np.float32(_PEAK / np.abs(y).max()), sr
+
+
+def _check(sr: int, tempo: float | None, offset: float, duration: float | None) -> None:
+    low, high = _RATES
+    if isinstance(sr, bool) or not isinstance(sr, int | np.integer) or not low <= sr <= high:
+        raise InputError(f"sr is {sr!r}; give a whole number of Hz from {low} to {high}.")
+    for name, value, smallest, largest in (
+        ("tempo", tempo, 1, 1000),
+        ("offset", offset, 0, _LONGEST),
+        ("duration", duration, 1e-3, _LONGEST),
+    ):
+        if value is None and name != "offset":
+            continue
+        if not isinstance(value, int | float | np.number) or not smallest <= value <= largest:
+            unit = "quarter notes a minute" if name == "tempo" else "seconds"
+            raise InputError(f"{name} is {value!r}; give {smallest:g} to {largest:g} {unit}.")
+
+
+def _program(instrument: str | int) -> int:
+    if isinstance(instrument, int | np.integer) and not isinstance(instrument, bool):
+        if 0 <= instrument <= 127:
+            return int(instrument)
+        raise InputError(f"instrument is {instrument}; General MIDI programs go from 0 to 127.")
+    by_name = {name.casefold(): program for name, program in instruments().items()}
+    wanted = str(instrument).strip().casefold()
+    if wanted in by_name:
+        return by_name[wanted]
+    close = _close(str(instrument), instruments())
+    raise InputError(
+        f"There is no General MIDI instrument {instrument!r}.{close} "
+        "scores.instruments() lists all 128."
+    )
+
+
+def _close(wanted: str, names: Iterable[str]) -> str:
+    """Say which names are near a wrong one, or nothing."""
+    from difflib import get_close_matches
+
+    spelling = {name.casefold(): name for name in names}
+    near = get_close_matches(wanted.casefold(), spelling, n=3, cutoff=0.5)
+    near = near or [name for name in spelling if wanted.casefold() in name][:3]
+    return f" Did you mean {', '.join(spelling[name] for name in near)}?" if near else ""
+
+
+def _general_midi_font() -> Path:
+    # Found without importing pretty_midi, which would take longer than the rendering.
+    spec = find_spec("pretty_midi")
+    for folder in spec.submodule_search_locations if spec else ():
+        for path in sorted(Path(folder).glob("*.sf2")):
+            return path
+    raise InputError(
+        "The General MIDI SoundFont of the package pretty_midi is not installed. "
+        "Install pretty_midi, or give soundfont= the path of an .sf2 file."
+    )
+
+
+def _name(score: Any) -> str:
+    return str(score) if isinstance(score, str | Path) else "the score"
+
+
+def _midi(score: Any) -> bytes:
+    """Give any score as the bytes of a MIDI file."""
+    if isinstance(score, Path) or (isinstance(score, str) and Path(score).is_file()):
+        return _midi_of_file(Path(score))
+    if isinstance(score, str):
+        return _midi_of_work(score)
+    if hasattr(score, "recurse"):
+        return _midi_of_stream(score, "the score")
+    raise InputError(
+        f"score is a {type(score).__name__}; give the name of a work in music21's corpus, the path "
+        "of a MIDI or MusicXML file, or a music21 stream."
+    )
+
+
+def _midi_of_file(path: Path) -> bytes:
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise InputError(f"{path} {what}; give the path of a MIDI or MusicXML file.")
+    if path.suffix.lower() in _MIDI_SUFFIXES:
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    if path.suffix.lower() not in _SCORE_SUFFIXES:
+        known = " ".join(sorted(_SCORE_SUFFIXES))
+        raise InputError(f"{path} is not a score that can be read; the formats are {known}.")
+    from music21 import converter
+
+    try:
+        stream = converter.parse(path, forceSource=True)
+    except Exception as error:  # each of music21's readers raises its own classes
+        raise InputError(f"{path} is not a readable score: {error}") from error
+    return _midi_of_stream(stream, str(path))
+
+
+def _midi_of_work(name: str) -> bytes:
+    if Path(name).suffix.lower() in _MIDI_SUFFIXES:
+        raise InputError(f"{name} does not exist; give the path of a MIDI or MusicXML file.")
+    return _midi_of_corpus(name)
+
+
+@lru_cache(maxsize=16)
+def _midi_of_corpus(name: str) -> bytes:
+    from music21 import corpus
+
+    try:
+        # From the source, for music21's own cache is a pickle in a shared folder.
+        stream = corpus.parse(name, forceSource=True)
+    except corpus.CorpusException as error:
+        root = Path(corpus.__file__).parent
+        works = [
+            path.relative_to(root).with_suffix("").as_posix() for path in corpus.getCorePaths()
+        ]
+        raise InputError(
+            f"There is no file and no work in music21's corpus called {name!r}."
+            f"{_close(name, works)}"
+        ) from error
+    return _midi_of_stream(stream, name)
+
+
+def _midi_of_stream(stream: Any, name: str) -> bytes:
+    from music21 import midi
+    from music21.exceptions21 import Music21Exception
+
+    try:
+        return midi.translate.streamToMidiFile(stream).writestr()
+    except Music21Exception as error:
+        raise InputError(f"{name} cannot be turned into MIDI: {error}") from error
+
+
+def _notes(midi: bytes, program: int | None, tempo: float | None, name: str) -> list[_Note]:
+    """Read the notes of a MIDI file, in seconds."""
+    from symusic import Score, Tempo
+
+    try:
+        score = Score.from_midi(midi)
+    except (RuntimeError, ValueError) as error:
+        raise InputError(f"{name} is not a readable MIDI file: {error}") from error
+    if tempo is not None:
+        score.tempos = [Tempo(0, float(tempo))]
+    score = score.to("second")
+    notes = [note for track in score.tracks for note in _track_notes(track, program)]
+    if not notes:
+        raise InputError(f"{name} has no notes.")
+    end = max(note.start + note.seconds for note in notes)
+    if end > _LONGEST:
+        raise InputError(f"{name} lasts {end / 3600:.1f} hours; the longest that is played is one.")
+    return notes
+
+
+def _track_notes(track: Any, program: int | None) -> list[_Note]:
+    own = track.program if program is None or track.is_drum else program
+    pedals = [(pedal.time, pedal.time + pedal.duration) for pedal in track.pedals]
+    loudness = {number: _steps(track.controls, number) for number in (7, 11)}
+    notes = []
+    for note in track.notes:
+        end = note.time + note.duration
+        end = max([end, *(up for down, up in pedals if down <= end < up)])
+        gain = np.prod([_at(steps, note.time) for steps in loudness.values()])
+        notes.append(
+            _Note(
+                program=own,
+                drums=track.is_drum,
+                key=note.pitch,
+                velocity=note.velocity,
+                start=max(0.0, note.time),
+                seconds=max(_SHORTEST, end - note.time),
+                gain=float(gain),
+                bend=_bend(track.pitch_bends, note.time, end),
+            )
+        )
+    return notes
+
+
+def _steps(controls: Iterable[Any], number: int) -> list[tuple[float, float]]:
+    """Gains of a volume controller and when they begin; a controller of 127 leaves all as is."""
+    return [(c.time, (c.value / 127) ** 2) for c in controls if c.number == number]
+
+
+def _at(steps: list[tuple[float, float]], time: float) -> float:
+    return next((gain for begin, gain in reversed(steps) if begin <= time + 1e-6), 1.0)
+
+
+def _bend(bends: Iterable[Any], start: float, end: float) -> np.ndarray | None:
+    """Pitch wheel during a note, in semitones, one value a sample; None where it is at rest."""
+    times = [bend.time for bend in bends]
+    values = [bend.value * _BEND_RANGE for bend in bends]
+    first = int(np.searchsorted(times, start, "right"))
+    last = int(np.searchsorted(times, end))
+    steps = [*values[max(0, first - 1) : first], *values[first:last]]
+    if not any(steps):
+        return None
+    n = round((end - start) * sf.RATE)
+    places = np.searchsorted(times[first:last], start + np.arange(n) / sf.RATE, "right")
+    return np.array([values[first - 1] if first else 0.0, *values[first:last]])[places]
+
+
+def _mix(
+    font: sf.SoundFont, notes: list[_Note], offset: float, duration: float | None
+) -> np.ndarray:
+    """Add up the sounds of the notes between two times, at the SoundFont's rate."""
+    start = round(offset * sf.RATE)
+    end = None if duration is None else start + round(duration * sf.RATE)
+    sounds: dict[tuple, np.ndarray] = {}
+    placed = []
+    for note in notes:
+        first = round(note.start * sf.RATE)
+        if end is not None and first >= end:
+            continue
+        sound = _sounding(font, note, sounds)
+        if first + sound.size > start:
+            placed.append((first, sound, note.gain))
+    last = max((first + sound.size for first, sound, _ in placed), default=start)
+    y = np.zeros((last if end is None else min(last, end)) - start, np.float32)
+    for first, sound, gain in placed:
+        here = slice(max(0, first - start), max(0, first + sound.size - start))
+        skip = max(0, start - first)
+        y[here] += gain * sound[skip : skip + y[here].size]
+    return y
+
+
+def _sounding(font: sf.SoundFont, note: _Note, sounds: dict[tuple, np.ndarray]) -> np.ndarray:
+    """Play a note, or take it from those that sounded before: music repeats itself."""
+    options = {"drums": note.drums, "bend": note.bend}
+    what = (note.program, note.key, note.velocity, round(note.seconds, 3))
+    if note.bend is not None:
+        return font.note(*what, **options)
+    if (what, note.drums) not in sounds:
+        sounds[what, note.drums] = font.note(*what, **options)
+    return sounds[what, note.drums]
+
+
+def _resample(y: np.ndarray, sr: int) -> np.ndarray:
+    if sr == sf.RATE:
+        return y
+    import librosa
+
+    return librosa.resample(y, orig_sr=sf.RATE, target_sr=sr)
