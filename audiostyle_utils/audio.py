@@ -84,7 +84,7 @@ def load(
     01_style_transfer
     """
     if sr is not None:
-        sr = _check_rate(sr)
+        sr = check_rate(sr)
     _check_time(offset, "offset", zero=True)
     if duration is not None:
         _check_time(duration, "duration")
@@ -127,7 +127,7 @@ def save(path: str | os.PathLike, y: np.ndarray, sr: float) -> None:
     peak = float(np.abs(y).max())
     if peak > 1 + 1e-6:
         raise InputError(f"y peaks at {peak:.4g}, and a file holds -1 to 1: call normalise first.")
-    target, sr = _target(path), _check_rate(sr)
+    target, sr = _target(path), check_rate(sr)
     _check_format(target, y, sr)
     with _replacing(target) as temporary:
         _encode(temporary, np.clip(y, -1, 1), sr, target.suffix.lower())
@@ -161,7 +161,7 @@ def excerpt(y: np.ndarray, sr: float, start: float, duration: float) -> np.ndarr
     -------
     01_style_transfer
     """
-    y, sr = check_signal(y), _check_rate(sr)
+    y, sr = check_signal(y), check_rate(sr)
     _check_time(start, "start", zero=True)
     _check_time(duration, "duration")
     first, count = _span(y.shape[-1], sr, start, duration, "The signal", "start")
@@ -243,6 +243,33 @@ def check_signal(
     return y
 
 
+def check_rate(sr: float) -> int:
+    """Return a sample rate as an int, or say what is wrong with it.
+
+    Parameters
+    ----------
+    sr : int, or a float without a fraction
+        Sample rate in hertz.
+
+    Returns
+    -------
+    int
+        The same rate.
+
+    Raises
+    ------
+    InputError
+        The rate is no whole number from 1 to 768000.
+
+    Chapter
+    -------
+    01_style_transfer
+    """
+    if not (_is_number(sr) and 1 <= sr <= _MAX_RATE and sr == int(sr)):
+        raise InputError(f"sr is {sr!r}. Give a whole number of samples a second, such as 22050.")
+    return int(sr)
+
+
 class Player:
     """A sound that shows in a notebook as a waveform above a native player.
 
@@ -306,7 +333,7 @@ def play(y: np.ndarray, sr: float, description: str) -> Player:
     -------
     01_style_transfer
     """
-    y, sr = check_signal(y), _check_rate(sr)
+    y, sr = check_signal(y), check_rate(sr)
     if not (isinstance(description, str) and description.strip()):
         raise InputError("description is missing. Say in words what is heard, for those who can't.")
     if y.ndim == 2:
@@ -320,13 +347,6 @@ def play(y: np.ndarray, sr: float, description: str) -> Player:
 def _is_number(value: object) -> bool:
     """Tell whether a value is a finite real number; True and False are none."""
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _check_rate(sr: float) -> int:
-    """Return the sample rate as an int, or say what is wrong with it."""
-    if not (_is_number(sr) and 1 <= sr <= _MAX_RATE and sr == int(sr)):
-        raise InputError(f"sr is {sr!r}. Give a whole number of samples a second, such as 22050.")
-    return int(sr)
 
 
 def _check_time(seconds: float, name: str, zero: bool = False) -> None:

@@ -10,7 +10,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from audiostyle_utils.audio import check_signal
+from audiostyle_utils.audio import check_rate, check_signal
 from audiostyle_utils.errors import InputError
 
 # Relative to the largest magnitude, this is 200 dB down. What is fainter is inaudible, and its
@@ -206,7 +206,7 @@ def mel_spectrogram(
     """
     import librosa
 
-    n_mels, sr = _whole(n_mels, "n_mels", 1), _whole(sr, "sr", 1)
+    n_mels, sr = _whole(n_mels, "n_mels", 1), check_rate(sr)
     top = sr / 2 if fmax is None else fmax
     if not (_is_real(fmin) and _is_real(top) and 0 <= fmin < top <= sr / 2):
         raise InputError(
