@@ -1,0 +1,51 @@
+# Everything that one does with the book. Each target makes .venv by itself, once.
+#
+#   make book                  the finished book in _build/html
+#   make test                  every test, with the chapters and the built book
+#   make chapter CH=01         one chapter into _build/runs (PROFILE=full, P="-p name value")
+#   make bench CH=01           the chapter's benchmarks
+#   make keep CH=01            copy what its runs measured to results/
+#   make clean                 remove what was built; .venv stays
+#
+# PROFILE is quick (the default), colab or full. PYTHON names a Python of 3.11 to 3.13.
+
+.DEFAULT_GOAL := help
+.PHONY: help env book test chapter bench keep clean
+
+PROFILE ?= quick
+export PROFILE CH P
+
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+RUN := .venv/bin/python -m book._tools
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile
+
+env:
+	@set -e; found=; \
+	for python in $(if $(PYTHON),"$(PYTHON)",python3 python3.13 python3.12 python3.11); do \
+	  if "$$python" -c '$(SUPPORTED)' 2>/dev/null; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "No Python of 3.11 to 3.13 was found: install one, or name it: make book PYTHON=/path/to/python3" >&2; \
+	  exit 1; \
+	fi; \
+	"$$found" book/_tools/environment.py
+
+book: env
+	@$(RUN).build
+
+test: env
+	@$(RUN).check
+
+chapter: env
+	@$(RUN).chapter
+
+bench: env
+	@$(RUN).bench
+
+keep: env
+	@$(RUN).keep
+
+clean:
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis
