@@ -396,13 +396,15 @@ def _decode(path: Path, offset: float, duration: float | None) -> tuple[np.ndarr
     import soundfile as sf
 
     try:
-        with sf.SoundFile(path) as file:
+        with path.open("rb") as stream, sf.SoundFile(stream) as file:
             _refuse_cut(file, path)
-            first, count = _span(file.frames, file.samplerate, offset, duration, str(path))
+            native = file.samplerate
+            first, count = _span(file.frames, native, offset, duration, str(path))
             file.seek(first)
             y = file.read(count, dtype="float32", always_2d=True).T
             _refuse_short(y.shape[-1], count, file, path)
-            native = file.samplerate
+            if file.format == "MP3" and first + count == file.frames:
+                _refuse_guess(stream.tell(), path)
     except (sf.LibsndfileError, TypeError) as error:  # TypeError: a .raw file has no header
         raise InputError(_why_unreadable(path)) from error
     if not np.isfinite(y).all():
@@ -431,16 +433,23 @@ def _refuse_cut(file, path: Path) -> None:
 def _refuse_short(found: int, asked: int, file, path: Path) -> None:
     """Refuse a file whose decoder stopped early.
 
-    The length of an MP3 without a table of contents is a guess, so only one that has it is held
-    to its word.
+    An MP3 states its length in a first frame that some encoders leave out. Without it the length
+    is a guess, and is not held against the file.
     """
     slack = max(4096, asked // 50) if file.format == "MP3" else 0
-    exact = file.format != "MP3" or _has_contents(path)
+    exact = file.format != "MP3" or _states_length(path)
     if found == 0 or (exact and found < asked - slack):
         raise InputError(_cut_message(path))
 
 
-def _has_contents(path: Path) -> bool:
+def _refuse_guess(read: int, path: Path) -> None:
+    """Refuse an MP3 whose guessed length is so short that the end would be lost unnoticed."""
+    size = path.stat().st_size
+    if size - read > size // 5 and not _states_length(path):
+        raise InputError(f"{path} does not say how long it is. Convert it to WAV, FLAC or OGG.")
+
+
+def _states_length(path: Path) -> bool:
     """Tell whether an MP3 file begins with a frame that holds its length."""
     with path.open("rb") as file:
         tag = file.read(10)
@@ -563,7 +572,12 @@ def _mp3(y: np.ndarray, sr: int) -> bytes:
 
 
 def _waveform(y: np.ndarray, points: int = 300) -> str:
-    """Return the outline of a signal as the path of an SVG, `points` wide and 2 high."""
+    """Return the outline of a signal as the path of an SVG, `points` wide and 2 high.
+
+    It fills the height, since its shape is what helps a listener to find a place.
+    """
+    peak = np.abs(y).max()
+    y = y / peak * 0.98 if peak > 0 else y
     edges = np.linspace(0, y.size, min(points, y.size) + 1).astype(int)[:-1]
     x = np.linspace(0, points, edges.size)
     # Never thinner than a hair line, so that silence shows too.
