@@ -1,0 +1,94 @@
+"""Data sets: one file for each, one function to load them, one catalogue."""
+
+from difflib import get_close_matches
+
+from ..errors import InputError
+from . import librosa_examples, neural_style_audio, style_clips
+from .catalogue import Dataset, Entry
+
+__all__ = ["Dataset", "Entry", "available", "catalogue", "load_dataset"]
+
+# Each of these modules has an ENTRY, find() for what lies on this computer, and load().
+_MODULES = (style_clips, neural_style_audio, librosa_examples)
+
+
+def catalogue() -> dict[str, Entry]:
+    """List the data sets.
+
+    Returns
+    -------
+    dict
+        The catalogue's entries by name.
+
+    Chapter
+    -------
+    01_style_transfer
+    """
+    return {module.ENTRY.name: module.ENTRY for module in _MODULES}
+
+
+def load_dataset(name: str) -> Dataset:
+    """Give a data set, from the first place that has it.
+
+    The places are your own copy below ``AUDIOSTYLE_DATA``, then the cache, then its origin: a
+    built-in set is made once and kept in the cache, and other sets are downloaded and checked.
+    With ``AUDIOSTYLE_OFFLINE=1`` nothing is downloaded.
+
+    Parameters
+    ----------
+    name : str
+        One of the names in `catalogue`.
+
+    Returns
+    -------
+    Dataset
+        Its folder and its files.
+
+    Raises
+    ------
+    InputError
+        The name is unknown, your copy is incomplete, or the data set is not here and cannot be
+        had: the message says what to do.
+
+    Chapter
+    -------
+    01_style_transfer
+    """
+    return _module(name).load()
+
+
+def available(name: str) -> bool:
+    """Tell whether a data set can be had without a download.
+
+    Parameters
+    ----------
+    name : str
+        One of the names in `catalogue`.
+
+    Returns
+    -------
+    bool
+        True if it lies on this computer or can be made here.
+
+    Raises
+    ------
+    InputError
+        The name is unknown, or your own copy is incomplete.
+
+    Chapter
+    -------
+    01_style_transfer
+    """
+    module = _module(name)
+    return module.ENTRY.kind == "built-in" or module.find() is not None
+
+
+def _module(name: str):
+    modules = {module.ENTRY.name: module for module in _MODULES}
+    if name in modules:
+        return modules[name]
+    close = get_close_matches(str(name), modules, n=1, cutoff=0.5)
+    advice = f" Did you mean {close[0]}?" if close else ""
+    raise InputError(
+        f"There is no data set {name!r}.{advice} The catalogue has {', '.join(modules)}."
+    )

@@ -1,0 +1,119 @@
+"""Downloads that resume, and that are kept only if their checksum is right."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import InputError
+from ..settings import offline
+
+_CHUNK = 1 << 16  # bytes
+_PATIENCE = (10, 60)  # seconds to connect, and to wait for more
+_NOT_SATISFIABLE = 416  # the server has nothing beyond what is here already
+
+
+def download(address: str, sha256: str, target: Path) -> Path:
+    """Download a file, unless it is there with the right content.
+
+    What has arrived of an interrupted download stays beside the target, and the next call asks
+    for the rest only.
+
+    Parameters
+    ----------
+    address : str
+        Where the file is, beginning with https:// or http://.
+    sha256 : str
+        SHA-256 sum of its content, in hexadecimal.
+    target : pathlib.Path
+        Where to put it. Its folder is made.
+
+    Returns
+    -------
+    pathlib.Path
+        The target.
+
+    Raises
+    ------
+    InputError
+        The network may not be used, the file cannot be had, its content is not what it should
+        be, or the target cannot be written. Nothing wrong is left at the target.
+
+    Chapter
+    -------
+    01_style_transfer
+    """
+    import pooch
+
+    if target.is_file() and pooch.file_hash(str(target)) == sha256:
+        return target
+    if offline():
+        raise InputError(
+            f"{target.name} is not on this computer, and AUDIOSTYLE_OFFLINE=1 forbids the download "
+            f"of {address}. Remove the variable once, or put the file at {target} yourself."
+        )
+    part = target.with_name(f"{target.name}.part")
+    had_some = part.is_file()
+    try:
+        return _retrieve(address, sha256, target, part)
+    except _WrongContentError as error:
+        if had_some:  # the beginning may have been of an older file, so once more from the start
+            return download(address, sha256, target)
+        raise InputError(
+            f"What {address} sent is not the file that is expected (its SHA-256 sum differs), so "
+            "it was thrown away. Try again later; if that does not help, the source has changed."
+        ) from error
+
+
+class _WrongContentError(Exception):
+    """The checksum differs."""
+
+
+def _retrieve(address: str, sha256: str, target: Path, part: Path) -> Path:
+    import pooch
+    import requests
+
+    def resume(url: str, output_file: str, _: object) -> None:
+        _fill(url, part)
+        os.replace(part, output_file)
+
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        pooch.retrieve(address, f"sha256:{sha256}", target.name, target.parent, downloader=resume)
+    except requests.RequestException as error:
+        raise InputError(
+            f"{address} could not be downloaded ({type(error).__name__}). Check the connection and "
+            f"try again: it goes on where it stopped. Or put the file at {target} yourself."
+        ) from error
+    except OSError as error:
+        raise InputError(f"{target} cannot be written: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise _WrongContentError from error
+    return target
+
+
+def _fill(address: str, part: Path) -> None:
+    """Download what the file `part` lacks."""
+    import requests
+
+    start = part.stat().st_size if part.is_file() else 0
+    headers = {"Accept-Encoding": "identity"}  # else byte counts are those of a compressed form
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    with requests.get(address, headers=headers, stream=True, timeout=_PATIENCE) as answer:
+        if start and answer.status_code == _NOT_SATISFIABLE:
+            return  # all of it is here: the checksum decides
+        answer.raise_for_status()
+        resumed = answer.status_code == requests.codes.partial_content
+        expected = int(answer.headers.get("Content-Length", 0)) or None
+        written = 0
+        with part.open("ab" if resumed else "wb") as file:
+            for chunk in _shown(answer.iter_content(_CHUNK), part.stem, expected):
+                written += file.write(chunk)
+    if expected and written < expected:
+        raise requests.ConnectionError(f"{written} of {expected} bytes arrived")
+
+
+def _shown(chunks: Iterator[bytes], name: str, expected: int | None) -> Iterator[bytes]:
+    from ..training import progress
+
+    return progress(chunks, name, -(-expected // _CHUNK) if expected else None)
