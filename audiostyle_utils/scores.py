@@ -69,7 +69,7 @@ def instruments() -> dict[str, int]:
 
     Returns
     -------
-    instruments
+    dict
         128 names, each with its program number, 0 to 127.
 
     Chapter
@@ -97,30 +97,30 @@ def render(
 
     Parameters
     ----------
-    score
+    score : str, path or music21 stream
         The name of a work in music21's corpus ("bach/bwv66.6", "joplin/maple_leaf_rag"), the path
         of a MIDI, MusicXML, ABC or Humdrum file, or a music21 stream.
-    sr
-        Sampling rate of the result in Hz, 4000 to 192000.
-    instrument
+    sr : int
+        Sample rate of the result in hertz, 4000 to 192000.
+    instrument : str or int, optional
         A General MIDI name ("Church Organ", upper or lower case) or program number, 0 to 127, for
         all parts but drums; None plays each part on the instrument that the score asks for.
-    tempo
+    tempo : float, optional
         Quarter notes a minute, throughout; None keeps the score's own tempi.
-    offset
+    offset : float
         Where to start, in seconds of the rendered score.
-    duration
+    duration : float, optional
         How many seconds to return; None goes on to the end. The result is shorter where the score
         ends earlier.
-    soundfont
+    soundfont : str or path, optional
         An .sf2 file; None takes the General MIDI font that pretty_midi carries.
 
     Returns
     -------
-    y
-        Shape (samples,), float32, one channel, with its peak at 0.9.
-    sr
-        The sampling rate in Hz, as asked for.
+    y : np.ndarray, float32, shape (samples,)
+        Signal of one channel, with its peak at 0.9.
+    sr : int
+        Sample rate in hertz, as asked for.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def render(
     _check(sr, tempo, offset, duration)
     font = sf.open_soundfont(Path(soundfont) if soundfont else _general_midi_font())
     notes = _notes(_midi(score), program, tempo, _name(score))
-    y = _mix(font, notes, offset, duration)
+    y = _resample(_mix(font, notes, offset, duration), sr)
     peak = np.abs(y).max(initial=0.0)
     if peak < 1e-6:
         end = max(note.start + note.seconds for note in notes)
@@ -144,8 +144,7 @@ def render(
             f"Nothing sounds in {_name(score)} from {offset:g} s on: its last note ends at "
             f"{end:.1f} s. Choose a smaller offset or a longer duration."
         )
-    y = _resample(y * (_PEAK / peak), sr)
-    return y * np.float32(_PEAK / np.abs(y).max()), sr
+    return y * np.float32(_PEAK / peak), sr
 
 
 def _check(sr: int, tempo: float | None, offset: float, duration: float | None) -> None:
@@ -208,10 +207,11 @@ def _name(score: Any) -> str:
 
 def _midi(score: Any) -> bytes:
     """Give any score as the bytes of a MIDI file."""
-    if isinstance(score, Path) or (isinstance(score, str) and Path(score).is_file()):
-        return _midi_of_file(Path(score))
-    if isinstance(score, str):
-        return _midi_of_work(score)
+    if isinstance(score, str | Path):
+        path = Path(score).expanduser()
+        if path.is_file() or isinstance(score, Path) or path.suffix.lower() in _MIDI_SUFFIXES:
+            return _midi_of_file(path)
+        return _midi_of_corpus(score)
     if hasattr(score, "recurse"):
         return _midi_of_stream(score, "the score")
     raise InputError(
@@ -239,12 +239,6 @@ def _midi_of_file(path: Path) -> bytes:
     except Exception as error:  # each of music21's readers raises its own classes
         raise InputError(f"{path} is not a readable score: {error}") from error
     return _midi_of_stream(stream, str(path))
-
-
-def _midi_of_work(name: str) -> bytes:
-    if Path(name).suffix.lower() in _MIDI_SUFFIXES:
-        raise InputError(f"{name} does not exist; give the path of a MIDI or MusicXML file.")
-    return _midi_of_corpus(name)
 
 
 @lru_cache(maxsize=16)
@@ -379,7 +373,7 @@ def _sounding(font: sf.SoundFont, note: _Note, sounds: dict[tuple, np.ndarray]) 
 
 
 def _resample(y: np.ndarray, sr: int) -> np.ndarray:
-    if sr == sf.RATE:
+    if sr == sf.RATE or y.size == 0:
         return y
     import librosa
 

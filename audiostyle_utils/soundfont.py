@@ -60,15 +60,15 @@ class Voice:
 
     Attributes
     ----------
-    sample
-        The recording, shape (samples,), in [-1, 1].
-    rate
-        Its sampling rate in Hz.
-    root
+    sample : np.ndarray, float32, shape (samples,)
+        The recording, between -1 and 1.
+    rate : int
+        Its sample rate in hertz.
+    root : float
         The key, in semitones, that it sounds at when played at `rate`.
-    loop
-        First and last sample of the loop, or None.
-    settings
+    loop : tuple of int, or None
+        First and last sample of the loop.
+    settings : dict
         The generators of the zone by number, in the standard's units.
 
     Chapter
@@ -88,7 +88,7 @@ class SoundFont:
 
     Parameters
     ----------
-    path
+    path : str or path
         The SoundFont.
 
     Raises
@@ -115,6 +115,7 @@ class SoundFont:
             raise InputError(
                 f"{self.path} is not a readable SoundFont (.sf2) file: {error}"
             ) from error
+        self._check()
         presets = self._tables[b"phdr"][:-1]
         self._presets = {
             (int(preset["bank"]), int(preset["program"])): index
@@ -126,22 +127,21 @@ class SoundFont:
 
         Parameters
         ----------
-        program
+        program : int
             General MIDI program number, 0 to 127.
-        key
+        key : int
             MIDI key number, 0 to 127; 69 is the A of 440 Hz.
-        velocity
+        velocity : int
             How hard it is struck, 1 to 127.
-        seconds
+        seconds : float
             How long the key is held. The sound lasts longer: it dies away after that.
         **options
             `drums=True` takes a drum kit; `bend`, in semitones, shape (samples,), moves the pitch.
 
         Returns
         -------
-        y
-            Shape (samples,), float32, at 44100 Hz; silent and empty where the instrument has no
-            sound for the key.
+        np.ndarray, float32, shape (samples,)
+            Sound at 44100 Hz; empty where the instrument has none for the key.
 
         Raises
         ------
@@ -165,14 +165,14 @@ class SoundFont:
 
         Parameters
         ----------
-        program, key, velocity
+        program, key, velocity : int
             As in `note`.
-        drums
+        drums : bool
             Whether to look among the drum kits.
 
         Returns
         -------
-        voices
+        list of Voice
             None, one or several.
 
         Raises
@@ -192,6 +192,21 @@ class SoundFont:
                 if _SAMPLE in zone:
                     found.append(self._voice(_combine(zone, preset)))
         return found
+
+    def _check(self) -> None:
+        """Make sure that what one table says of the next is true."""
+        tables = self._tables
+        whole = all(
+            table.size > 0 and int(table[field].max()) < tables[other].size + spare
+            for table, field, other, spare in (
+                (tables[b"phdr"], "zone", b"pbag", 0),
+                (tables[b"inst"], "zone", b"ibag", 0),
+                (tables[b"pbag"], "generator", b"pgen", 1),
+                (tables[b"ibag"], "generator", b"igen", 1),
+            )
+        )
+        if not whole or int(tables[b"shdr"]["end"].max(initial=0)) > self._samples.size:
+            raise InputError(f"{self.path} is a damaged SoundFont; get it again.")
 
     def _preset(self, program: int, drums: bool) -> int:
         wanted = [(DRUM_BANK, program), (DRUM_BANK, 0)] if drums else [(0, program)]
@@ -236,12 +251,12 @@ def open_soundfont(path: Path) -> SoundFont:
 
     Parameters
     ----------
-    path
+    path : pathlib.Path
         The .sf2 file.
 
     Returns
     -------
-    soundfont
+    SoundFont
         What it holds.
 
     Raises
@@ -260,10 +275,14 @@ def _read(path: Path) -> dict[bytes, memoryview]:
     data = memoryview(path.read_bytes())
     if data[:4] != b"RIFF" or data[8:12] != b"sfbk":
         raise ValueError("it does not begin with the mark of a SoundFont")
+    if len(data) < 8 + int.from_bytes(data[4:8], "little"):
+        raise ValueError("it has been cut short")
     chunks = {}
     for name, body in _chunks(data[12:]):
         if name == b"LIST":
             chunks.update(_chunks(body[4:]))
+    if chunks[b"ifil"][0] != 2:
+        raise ValueError("only version 2, with uncompressed samples, is read")
     return chunks
 
 

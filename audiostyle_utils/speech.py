@@ -25,7 +25,7 @@ def voices() -> list[str]:
 
     Returns
     -------
-    voices
+    list of str
         The names that `speak` takes, sorted: codes of languages, such as "de" or "en-gb".
 
     Raises
@@ -52,23 +52,23 @@ def speak(
 
     Parameters
     ----------
-    text
+    text : str
         What to say, in any alphabet that the voice's language uses.
-    voice
+    voice : str
         One of `voices()`, such as "en-us", "en-gb" or "de".
-    rate
+    rate : int
         Words a minute, 80 to 450.
-    pitch
+    pitch : int
         Height of the voice, 0 to 99; 50 is its own.
-    sr
-        Sampling rate of the result in Hz, 4000 to 192000; None gives the synthesiser's own, 22050.
+    sr : int, optional
+        Sample rate of the result in hertz, 4000 to 192000; None gives the synthesiser's own, 22050.
 
     Returns
     -------
-    y
-        Shape (samples,), float32, in [-1, 1], one channel.
-    sr
-        The sampling rate in Hz.
+    y : np.ndarray, float32, shape (samples,)
+        Signal, between -1 and 1.
+    sr : int
+        Sample rate in hertz.
 
     Raises
     ------
@@ -142,9 +142,11 @@ def _ask(request: dict) -> tuple[dict, bytes]:
     }
     # -I and -S: nothing of the reader's settings and packages is needed, and it starts sooner.
     command = [sys.executable, "-I", "-S", str(Path(__file__).with_name("_espeak.py"))]
-    done = subprocess.run(
-        command, input=json.dumps(request | paths).encode(), capture_output=True, check=False
-    )
+    question = json.dumps(request | paths).encode()
+    try:
+        done = subprocess.run(command, input=question, capture_output=True, check=False)
+    except OSError as error:
+        raise InputError(f"Python cannot be started to speak: {error}.") from error
     line, _, samples = done.stdout.partition(b"\n")
     answer = json.loads(line) if line else {"error": f"its process ended with {done.returncode}"}
     if "error" in answer:

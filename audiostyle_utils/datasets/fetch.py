@@ -48,8 +48,8 @@ def download(address: str, sha256: str, target: Path) -> Path:
         return target
     if offline():
         raise InputError(
-            f"{target.name} is not on this computer, and AUDIOSTYLE_OFFLINE=1 forbids the download "
-            f"of {address}. Remove the variable once, or put the file at {target} yourself."
+            f"{target} is missing or damaged, and AUDIOSTYLE_OFFLINE=1 forbids the download of "
+            f"{address}. Remove the variable once, or put the file there yourself."
         )
     part = target.with_name(f"{target.name}.part")
     had_some = part.is_file()
