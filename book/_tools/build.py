@@ -47,7 +47,8 @@ def stage(book: Book, executed: list[Path]) -> Path:
     site = book.build / "site"
     shutil.rmtree(site, ignore_errors=True)
     for folder in ("book", "chapters", "results"):
-        shutil.copytree(book.root / folder, site / folder, ignore=_LEFT_OUT)
+        if (book.root / folder).is_dir():
+            shutil.copytree(book.root / folder, site / folder, ignore=_LEFT_OUT)
     for path in executed:
         shutil.copy(path, site / "chapters" / path.name)
     for name in _FILES:

@@ -1,0 +1,353 @@
+"""The tools behind make, tried on small books of their own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from audiostyle_utils import results
+from book._tools import bench, build, chapter, check, common, environment, execute, keep
+from book._tools.common import ROOT, Book, BuildError
+
+TOC = """
+format: jb-book
+root: book/index
+parts:
+  - caption: Chapters
+    chapters:
+      - file: chapters/01_tiny
+"""
+CONFIG = """
+title: A tiny book
+only_build_toc_files: true
+execute: {execute_notebooks: force, timeout: 60}
+"""
+
+
+@pytest.fixture(autouse=True)
+def environment_is_restored(monkeypatch):
+    """Undo what `prepare` sets."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture
+def book(tmp_path):
+    root = tmp_path / "a book"
+    for folder in ("book", "chapters", "results", "benchmarks", "audiostyle_utils"):
+        (root / folder).mkdir(parents=True)
+    (root / "_toc.yml").write_text(TOC, encoding="utf-8")
+    (root / "_config.yml").write_text(CONFIG, encoding="utf-8")
+    (root / "constraints.txt").write_text("numpy==2.0\n", encoding="utf-8")
+    (root / "book" / "index.md").write_text("# Welcome\n\nHello.\n", encoding="utf-8")
+    write(root, "print(6 * 7)")
+    common.prepare(Book(root), "quick", "make test")
+    return Book(root)
+
+
+def write(root, *cells, tags=()):
+    code = [new_code_cell(text, metadata={"tags": list(tags)}) for text in cells]
+    notebook = new_notebook(
+        cells=[new_markdown_cell("# Tiny"), *code],
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+        },
+    )
+    path = root / "chapters" / "01_tiny.ipynb"
+    nbformat.write(notebook, path)
+    return path
+
+
+def run(book, seconds=60):
+    return execute.execute(book, book.chapters()[0], "quick", seconds)
+
+
+def printed(path):
+    notebook = nbformat.read(path, as_version=4)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return [out.text for cell in cells for out in cell.outputs if out.output_type == "stream"]
+
+
+# The table of contents
+
+
+def test_chapters_are_those_of_the_table_of_contents(book):
+    shutil.copy(book.root / "chapters" / "01_tiny.ipynb", book.root / "chapters" / "02_draft.ipynb")
+    assert [path.name for path in book.chapters()] == ["01_tiny.ipynb"]
+
+
+def test_a_listed_chapter_that_is_missing_is_named(book):
+    (book.root / "chapters" / "01_tiny.ipynb").unlink()
+    with pytest.raises(BuildError, match="chapters/01_tiny"):
+        book.chapters()
+
+
+@pytest.mark.parametrize("number", ["01", "1", "01_tiny"])
+def test_a_chapter_has_a_number_and_a_name(book, number):
+    assert book.chapter(number).name == "01_tiny.ipynb"
+
+
+@pytest.mark.parametrize("number", ["", "0", "02", "tiny"])
+def test_an_unknown_number_lists_the_chapters(book, number):
+    with pytest.raises(BuildError, match="CH=01  01_tiny"):
+        book.chapter(number)
+
+
+# Executing
+
+
+def test_a_chapter_runs_in_its_folder_with_this_python_and_keeps_its_source(book):
+    code = (
+        "import os, sys\n"
+        "print(os.getcwd(), sys.executable, os.environ['AUDIOSTYLE_PROFILE'], sep='|')"
+    )
+    source = write(book.root, code)
+    before = source.read_bytes()
+    folder, python, profile = printed(run(book))[0].strip().split("|")
+    assert (folder, profile) == (str(book.root / "chapters"), "quick")
+    assert os.path.samefile(python, sys.executable)
+    assert source.read_bytes() == before
+
+
+def test_an_unchanged_chapter_does_not_run_again(book):
+    write(book.root, "import time\nprint(time.perf_counter_ns())")
+    first = printed(run(book))
+    assert printed(run(book)) == first
+    notebook = nbformat.read(book.chapters()[0], as_version=4)
+    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="stale")]
+    notebook.cells[1].execution_count = 9
+    nbformat.write(notebook, book.chapters()[0])
+    assert printed(run(book)) == first
+    (book.root / "audiostyle_utils" / "audio.py").write_text("RATE = 1\n", encoding="utf-8")
+    assert printed(run(book)) != first
+
+
+def test_the_key_follows_all_that_a_chapter_depends_on(book, monkeypatch):
+    def key(profile="quick"):
+        return execute.content_key(book, book.chapters()[0], profile)
+
+    seen = [key(), key("full")]
+    (book.root / "constraints.txt").write_text("numpy==2.1\n", encoding="utf-8")
+    seen.append(key())
+    monkeypatch.setenv("AUDIOSTYLE_DATA", "/somewhere")
+    seen.append(key())
+    write(book.root, "print(6 * 8)")
+    seen.append(key())
+    write(book.root, "print(6 * 8)", tags=["bounded"])
+    seen.append(key())
+    assert len(set(seen)) == len(seen)
+    assert key() == seen[-1]
+
+
+def test_a_cell_that_hangs_is_stopped_and_named(book):
+    # The lock is held in compiled code, which an interrupt does not reach.
+    hang = "import ctypes\n# wait\nctypes.PyDLL(None).sleep(600)\nprint('after')"
+    write(book.root, "x = 1", hang)
+    with pytest.raises(BuildError) as caught:
+        run(book, seconds=2)
+    message = str(caught.value)
+    assert "01_tiny, cell [2] was stopped: it ran longer than 2 s" in message
+    assert "    import ctypes\n    # wait\n    ctypes" in message
+    assert "print('after')" not in message
+    assert not book.executed(book.chapters()[0], "quick").exists()
+
+
+def test_a_cell_that_fails_is_named_and_what_ran_is_kept(book):
+    write(book.root, "print('before')", "1 / 0")
+    with pytest.raises(BuildError, match=r"cell \[2\] failed with ZeroDivisionError: division"):
+        run(book)
+    assert printed(book.build / "executed" / "quick" / "01_tiny.failed.ipynb") == ["before\n"]
+    write(book.root, "print('before')")
+    run(book)
+    assert [path.name for path in (book.build / "executed" / "quick").iterdir()] == [
+        "01_tiny.ipynb"
+    ]
+
+
+def test_a_kernel_that_dies_is_named(book):
+    write(book.root, "import os\nos._exit(1)")
+    with pytest.raises(BuildError, match=r"cell \[1\] ended its kernel"):
+        run(book)
+
+
+# The second run
+
+
+def test_bounded_cells_must_print_the_same_again(book, capfd):
+    write(book.root, "import time\nprint(time.perf_counter_ns() > 0)", tags=["bounded"])
+    assert check.notebooks(book)
+    assert check.notebooks(book)
+    assert "cached" in capfd.readouterr().out
+    write(book.root, "import time\nprint(time.perf_counter_ns())", tags=["bounded"])
+    assert not check.notebooks(book)
+    assert not check.notebooks(book)
+    write(book.root, "import time\nprint(time.perf_counter_ns())")
+    assert check.notebooks(book)
+
+
+# The pages
+
+
+def test_a_warning_stops_the_build_until_it_is_mended(book, capfd):
+    index = book.root / "book" / "index.md"
+    good = index.read_text(encoding="utf-8")
+    index.write_text(good + "\n[nowhere](nowhere.md)\n", encoding="utf-8")
+    for _ in range(2):
+        with pytest.raises(BuildError, match="mend the warnings"):
+            build.build(book, "quick")
+        assert not book.html.exists()
+    index.write_text(good, encoding="utf-8")
+    assert build.build(book, "quick") == book.html
+    assert "Welcome" in (book.html.parent / "book" / "index.html").read_text(encoding="utf-8")
+    page = (book.html.parent / "chapters" / "01_tiny.html").read_text(encoding="utf-8")
+    assert ">42\n" in page
+    capfd.readouterr()
+    assert build.build(book, "quick") == book.html
+    assert "unchanged since they were built" in capfd.readouterr().out
+
+
+def test_only_what_the_pages_need_is_gathered(book):
+    (book.root / "book" / "_tools").mkdir()
+    (book.root / "book" / "_tools" / "tool.py").write_text("", encoding="utf-8")
+    shutil.copy(book.root / "chapters" / "01_tiny.ipynb", book.root / "chapters" / "02_draft.ipynb")
+    (book.root / "results" / "01_tiny-quick.json").write_text("{}", encoding="utf-8")
+    site = build.stage(book, [run(book)])
+    assert sorted(str(path.relative_to(site)) for path in site.rglob("*") if path.is_file()) == [
+        "_config.yml",
+        "_toc.yml",
+        "book/index.md",
+        "chapters/01_tiny.ipynb",
+        "results/01_tiny-quick.json",
+    ]
+    assert "execute_notebooks: 'off'" in (site / "_config.yml").read_text(encoding="utf-8")
+
+
+# One chapter, its results, its benchmark
+
+
+def test_papermill_runs_a_chapter_with_other_settings(book):
+    write(book.root, "seed = 1", tags=["parameters"])
+    notebook = nbformat.read(book.chapters()[0], as_version=4)
+    notebook.cells.append(new_code_cell("import os\nprint(seed, os.environ['AUDIOSTYLE_PROFILE'])"))
+    nbformat.write(notebook, book.chapters()[0])
+    common.prepare(book, "full", "make chapter CH=01 PROFILE=full")
+    target = chapter.papermill(book, book.chapters()[0], "full", ["-p", "seed", "7"])
+    assert target == book.build / "runs" / "01_tiny-full.ipynb"
+    assert printed(target) == ["7 full\n"]
+
+
+def test_relative_folders_are_made_absolute(book, monkeypatch):
+    monkeypatch.setenv("AUDIOSTYLE_DATA", "../data")
+    monkeypatch.chdir(book.root)
+    common.prepare(book, "quick", "make book")
+    assert os.environ["AUDIOSTYLE_DATA"] == str(book.root.parent / "data")
+    assert os.environ["AUDIOSTYLE_COMMAND"] == "AUDIOSTYLE_DATA=../data make book"
+
+
+def test_results_are_kept_whole_or_not_at_all(book):
+    with pytest.raises(BuildError, match="has recorded nothing"):
+        keep.keep(book, "01")
+    metric = {"metric": "loss", "value": 1.0, "unit": ""}
+    arguments = {"data": "a clip", "settings": {}, "seconds": 1.0, "folder": book.results}
+    made = results.record("01_tiny", [metric], profile="quick", **arguments)
+    results.record("02_other", [metric], profile="quick", **arguments)
+    (copy,) = keep.keep(book, "01")
+    assert copy == book.root / "results" / "01_tiny-quick.json"
+    assert copy.read_bytes() == made.read_bytes()
+    made.write_text("{", encoding="utf-8")
+    with pytest.raises(results.InputError):
+        keep.keep(book, "01")
+    assert json.loads(copy.read_text(encoding="utf-8"))["chapter"] == "01_tiny"
+
+
+def test_a_benchmark_runs_and_its_failure_is_told(book, monkeypatch):
+    monkeypatch.setenv("CH", "01")
+    with pytest.raises(BuildError, match="no benchmark"):
+        bench.main(book)
+    script = book.root / "benchmarks" / "01_tiny.py"
+    script.write_text("import sys\nopen('out.txt', 'w').write(sys.argv[1])", encoding="utf-8")
+    monkeypatch.setenv("P", "'two words'")
+    bench.main(book)
+    assert (book.root / "out.txt").read_text(encoding="utf-8") == "two words"
+    script.write_text("raise SystemExit(3)", encoding="utf-8")
+    with pytest.raises(BuildError, match=r"01_tiny\.py failed"):
+        bench.main(book)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "ten", "1.5"])
+def test_a_time_limit_that_is_none_is_refused(monkeypatch, text):
+    monkeypatch.setenv("AUDIOSTYLE_CELL_TIMEOUT", text)
+    with pytest.raises(BuildError, match="whole seconds"):
+        common.cell_seconds()
+
+
+def test_an_unknown_profile_is_refused(monkeypatch):
+    monkeypatch.setenv("PROFILE", "fast")
+    with pytest.raises(BuildError, match="quick, colab, full"):
+        common.profile()
+
+
+# The environment
+
+
+@pytest.fixture
+def clone(tmp_path):
+    for name in ("pyproject.toml", "constraints.txt"):
+        (tmp_path / name).write_text("one\n", encoding="utf-8")
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    return tmp_path
+
+
+def test_a_finished_environment_is_left_alone(clone):
+    want = environment.wanted(clone)
+    environment.note(clone / ".venv", want, complete="yes")
+    before = sorted(clone.rglob("*"))
+    environment.main(clone)
+    assert sorted(clone.rglob("*")) == before
+
+
+def test_a_half_made_or_moved_environment_is_begun_anew(clone):
+    folder, want = clone / ".venv", environment.wanted(clone)
+    environment.note(folder, want, complete="no")
+    assert environment.must_begin_anew(folder, want)
+    environment.note(folder, want, complete="yes")
+    assert not environment.must_begin_anew(folder, want)
+    assert environment.must_begin_anew(folder, {**want, "place": "/elsewhere"})
+    assert environment.must_begin_anew(folder, {**want, "python": "3.10"})
+    (folder / "bin" / "python").unlink()
+    assert environment.must_begin_anew(folder, want)
+
+
+def test_other_pins_are_installed_into_the_same_environment(clone):
+    folder, want = clone / ".venv", environment.wanted(clone)
+    environment.note(folder, want, complete="yes")
+    (clone / "constraints.txt").write_text("two\n", encoding="utf-8")
+    changed = environment.wanted(clone)
+    assert changed != want
+    assert not environment.must_begin_anew(folder, changed)
+
+
+def test_an_environment_of_the_readers_own_is_not_removed(clone):
+    want = environment.wanted(clone)
+    assert not environment.must_begin_anew(clone / ".venv", want)
+    with pytest.raises(SystemExit, match="move it away"):
+        environment.must_begin_anew(clone / ".venv", {**want, "python": "3.10"})
+
+
+@pytest.mark.parametrize("python", ["no-such-python", "/bin/false"])
+def test_make_says_which_python_it_needs(tmp_path, python):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    result = subprocess.run(
+        ["make", "env", f"PYTHON={python}"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert result.returncode != 0
+    assert "No Python of 3.11 to 3.13" in result.stderr
