@@ -28,8 +28,8 @@ COLOURS = ("#0072B2", "#D55E00", "#000000", "#CC79A7", "#009E73", "#E69F00")
 LINE_STYLES = ("-", "--", "-.", ":")
 SPECTROGRAM_MAP = "magma"
 
-# A figure this wide keeps its letters above 10 pixels when a phone scales it to its screen.
-WIDTH_INCHES = 6.4
+# A figure this wide keeps its letters at 10 pixels or more when a phone scales it to its screen.
+WIDTH_INCHES = 6.0
 TITLE_SIZE, LABEL_SIZE, TICK_SIZE = 14, 13, 12
 PNG_DPI = 130
 ENVELOPE_COLUMNS = 500
