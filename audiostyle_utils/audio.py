@@ -37,7 +37,10 @@ _BLOCK = 65_536
 _UNKNOWN_SIZE = 0x7FFF0000
 _MAGIC = (b"RIFF", b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"FORM")
 _CUT_CHUNK = re.compile(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
-_CUT_STREAM = ("Last page lacks an end-of-stream bit", "Calculated frame count")
+_CUT_STREAM = ("lacks an end-of-stream bit", "Junk after the last page", "Calculated frame count")
+# A frame of MP3 may lean on many before it, which a decoder that jumps in has not seen. Without
+# a run-up the first fifth of a second can be silent. Frames have up to 1152 samples.
+_MP3_RUN_UP = 32 * 1152
 
 
 def load(
@@ -51,7 +54,8 @@ def load(
     """Read a recording, or a part of it, at the rate that you ask for.
 
     WAV, FLAC, OGG and MP3 are read, and whatever else libsndfile knows. Only the part that is
-    asked for is decoded.
+    asked for is decoded (of OGG also what comes before it), so a short part of a long file is
+    quick.
 
     Parameters
     ----------
@@ -375,11 +379,19 @@ def _as_float32(y: np.ndarray, name: str) -> np.ndarray:
         return y.astype(np.float32, copy=False)
 
 
+def _as_path(path: str | os.PathLike) -> Path:
+    """Return what a person gave as a path, with ``~`` standing for the home folder."""
+    text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
+    if not isinstance(text, str) or not text.strip() or "\0" in text:
+        raise InputError(f"{path!r} is not a path. Give the name of a sound file.")
+    if len(os.path.basename(text).encode()) > 255:
+        raise InputError(f"The name {os.path.basename(text)[:40]}... is too long for a file.")
+    return Path(os.path.expanduser(text))
+
+
 def _readable(path: str | os.PathLike) -> Path:
     """Return the path of a file that exists and holds something."""
-    if not isinstance(path, (str, os.PathLike)) or not str(path):
-        raise InputError(f"{path!r} is not a path. Give the name of a sound file.")
-    path = Path(path).expanduser()
+    path = _as_path(path)
     if path.is_dir():
         raise InputError(f"{path} is a folder. Give the name of a sound file in it.")
     if not path.is_file():
@@ -400,8 +412,7 @@ def _decode(path: Path, offset: float, duration: float | None) -> tuple[np.ndarr
             _refuse_cut(file, path)
             native = file.samplerate
             first, count = _span(file.frames, native, offset, duration, str(path))
-            file.seek(first)
-            y = file.read(count, dtype="float32", always_2d=True).T
+            y = _read_part(file, first, count)
             _refuse_short(y.shape[-1], count, file, path)
             if file.format == "MP3" and first + count == file.frames:
                 _refuse_guess(stream.tell(), path)
@@ -410,6 +421,19 @@ def _decode(path: Path, offset: float, duration: float | None) -> tuple[np.ndarr
     if not np.isfinite(y).all():
         raise InputError(f"{path} holds NaN or infinite samples. Export it again from its source.")
     return np.ascontiguousarray(y), native
+
+
+def _read_part(file, first: int, count: int) -> np.ndarray:
+    """Read up to `count` samples from `first` on, of shape (channels, samples)."""
+    if file.format == "OGG":
+        # The decoder lands up to some hundred samples beside the place that it is sent to
+        # (libsndfile, issue 885), so what comes before is decoded and dropped.
+        for done in range(0, first, _BLOCK):
+            file.read(min(_BLOCK, first - done), dtype="float32")
+        return file.read(count, dtype="float32", always_2d=True).T
+    run_up = min(first, _MP3_RUN_UP) if file.format == "MP3" else 0
+    file.seek(first - run_up)
+    return file.read(run_up + count, dtype="float32", always_2d=True)[run_up:].T
 
 
 def _refuse_cut(file, path: Path) -> None:
@@ -423,7 +447,7 @@ def _refuse_cut(file, path: Path) -> None:
     for promised, found in _CUT_CHUNK.findall(log):
         # A few bytes are padding that some programs count and do not write.
         cut |= int(found) + 64 < int(promised) < _UNKNOWN_SIZE
-    if file.format != "MP3" and not cut:
+    if file.format not in ("MP3", "OGG") and not cut:
         file.seek(file.frames - 1)
         cut = len(file.read(1)) == 0
     if cut:
@@ -436,7 +460,7 @@ def _refuse_short(found: int, asked: int, file, path: Path) -> None:
     An MP3 states its length in a first frame that some encoders leave out. Without it the length
     is a guess, and is not held against the file.
     """
-    slack = max(4096, asked // 50) if file.format == "MP3" else 0
+    slack = max(2 * 1152, asked // 50) if file.format == "MP3" else 0
     exact = file.format != "MP3" or _states_length(path)
     if found == 0 or (exact and found < asked - slack):
         raise InputError(_cut_message(path))
@@ -499,14 +523,15 @@ def _resample(y: np.ndarray, native: int, sr: int) -> np.ndarray:
         return y
     import librosa
 
-    return librosa.resample(y, orig_sr=native, target_sr=sr, res_type="soxr_hq")
+    # librosa counts in floating point, and so may give one sample more than there is time for.
+    length = -(-y.shape[-1] * sr // native)
+    y = librosa.resample(y, orig_sr=native, target_sr=sr, res_type="soxr_hq")
+    return np.ascontiguousarray(y[..., :length])
 
 
 def _target(path: str | os.PathLike) -> Path:
     """Return where to write, or say why that is not possible."""
-    if not isinstance(path, (str, os.PathLike)) or not str(path):
-        raise InputError(f"{path!r} is not a path. Give a name such as result.wav.")
-    target = Path(path).expanduser()
+    target = _as_path(path)
     if target.suffix.lower() not in FORMATS:
         raise InputError(f"{target} must end in one of {', '.join(FORMATS)}.")
     if target.is_dir():
