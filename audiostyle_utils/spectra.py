@@ -16,6 +16,7 @@ from audiostyle_utils.errors import InputError
 # Relative to the largest magnitude, this is 200 dB down. What is fainter is inaudible, and its
 # products would be denormal numbers, which many processors handle in slow motion.
 _NEGLIGIBLE = 1e-10
+_LOUDEST_DB = 770.0  # float32 ends at 3.4e38
 # A bin as faint as this has no phase to keep, and must not be divided by.
 _FLOOR = 1e-12
 # Where the windows' sum falls below this share of its largest value, the sound fades out
@@ -244,7 +245,7 @@ def to_db(S: np.ndarray, ref: float | None = None, top_db: float | None = 80.0) 
     """
     S = _magnitudes(S)
     ref = max(float(S.max(initial=0.0)), _NEGLIGIBLE) if ref is None else _positive(ref, "ref")
-    db = 20 * np.log10(np.maximum(S, _NEGLIGIBLE) / np.float32(ref))
+    db = 20 * (np.log10(np.maximum(S, _NEGLIGIBLE)) - np.log10(ref))
     if top_db is not None and db.size:
         db = np.maximum(db, db.max() - _positive(top_db, "top_db"))
     return db.astype(np.float32)
@@ -268,16 +269,16 @@ def from_db(db: np.ndarray, ref: float = 1.0) -> np.ndarray:
     Raises
     ------
     InputError
-        The values are not finite or beyond 700 dB, or `ref` is not above zero.
+        The values are not finite or too large for float32, or `ref` is not above zero.
 
     Chapter
     -------
     01_style_transfer
     """
-    db = _finite(db, "db", "fiu")
-    if db.size and db.max() > 700:
-        raise InputError(f"db reaches {db.max():.3g}. Give decibels, which stay below 700.")
-    return (_positive(ref, "ref") * 10.0 ** (db / 20)).astype(np.float32)
+    db, ref = _finite(db, "db", "fiu").astype(np.float64), _positive(ref, "ref")
+    if db.size and db.max() > _LOUDEST_DB - 20 * np.log10(ref):
+        raise InputError(f"db reaches {db.max():.3g}, beyond what float32 holds. Give decibels.")
+    return (ref * 10.0 ** (db / 20)).astype(np.float32)
 
 
 def griffin_lim(
