@@ -15,6 +15,7 @@ from typing import IO
 
 from ..errors import InputError
 
+_CHUNK = 1 << 20  # bytes
 _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
 
 
@@ -88,6 +89,8 @@ def _members(archive: Path) -> Iterator[_Member]:
     if tarfile.is_tarfile(archive):  # asked first, for a tar that ends in a zip passes as a zip
         with tarfile.open(archive) as file:
             yield from [_tar_member(file, info) for info in file.getmembers()]
+            while file.fileobj.read(_CHUNK):  # a compressed tar has its checksum at the very end
+                pass
     elif zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as file:
             yield from [_zip_member(file, info) for info in file.infolist()]
