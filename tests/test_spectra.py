@@ -195,7 +195,7 @@ def test_it_gets_as_near_as_librosa_does():
     assert ours < 1.15 * theirs
 
 
-def test_momentum_needs_a_tenth_of_the_rounds():
+def test_momentum_saves_nine_rounds_of_ten_here():
     S = np.abs(spectra.stft(music(2)))
     quick = relative_error(S, spectra.griffin_lim(S, 30, 0.99))
     slow = relative_error(S, spectra.griffin_lim(S, 300, 0))
