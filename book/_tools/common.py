@@ -150,7 +150,14 @@ def _kernel(book: Book) -> Path:
     """Describe this Python as the kernel python3, whatever other kernels the machine has."""
     folder = book.build / "jupyter"
     spec = {
-        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "argv": [
+            sys.executable,
+            "-m",
+            "ipykernel_launcher",
+            "--log-level=ERROR",
+            "-f",
+            "{connection_file}",
+        ],
         "display_name": "Python 3",
         "language": "python",
     }

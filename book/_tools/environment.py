@@ -76,7 +76,7 @@ def create(folder: Path) -> None:
 def install(root: Path, folder: Path) -> None:
     """Install the package in place, with everything it needs."""
     pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install"]
-    options = ["--quiet", "--constraint", "constraints.txt", "--editable", ".[all]"]
+    options = ["-qq", "--constraint", "constraints.txt", "--editable", ".[all]"]
     if subprocess.run([*pip, *options], cwd=root, check=False).returncode:
         raise SystemExit(
             "The packages could not be installed: pip says why above. "
