@@ -1,0 +1,263 @@
+"""What the book makes at build time, in a small book of its own that is built with Sphinx."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+
+ROOT = Path(__file__).parents[1]
+
+CONF = f"""
+import sys
+sys.path.insert(0, {str(ROOT / "book" / "_ext")!r})
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon",
+              "audiostyle_book", "audiostyle_math"]
+myst_enable_extensions = ["dollarmath", "amsmath"]
+napoleon_custom_sections = ["Chapter"]
+html_math_renderer = "katex"
+html_theme = "basic"
+html_static_path = [{str(ROOT / "book" / "_static")!r}]
+"""
+
+PAGES = {
+    "index": (
+        "# Book\n\n```{toctree}\nresults\ndata\napi\nformulas\nchapters/01_style_transfer\n```\n"
+    ),
+    "results": "# Results\n\n```{results}\n```\n",
+    "data": "# Data\n\n```{catalogue}\n```\n",
+    "api": "# API\n\n```{eval-rst}\n.. automodule:: example_of_a_docstring\n   :members:\n```\n",
+    "formulas": (
+        "# Formulas\n\n$a^2$\n\n$$\na \\\\ b\n$$ (pair)\n\n\\begin{align}\nx &= y\n\\end{align}\n"
+    ),
+    "chapters/01_style_transfer": (
+        "# Style\n\n## Numbers\n\n```{results} 01\n:variant: bench\n```\n\n"
+        "## Others\n\n```{results} 02\n```\n"
+    ),
+}
+
+MODULE = '''
+def loudness(D):
+    """Give |D| as a number, not `|D|`.
+
+    Chapter
+    -------
+    01_style_transfer
+    """
+
+
+def later(D):
+    """Belong to a chapter that is not in this book.
+
+    Chapter
+    -------
+    09_later
+    """
+'''
+
+
+def result(variant=None, metrics=(), **changes):
+    return {
+        "chapter": "01_style_transfer",
+        "profile": "quick",
+        "variant": variant,
+        "metrics": list(metrics),
+        "data": "a chorale and a rag",
+        "settings": {"alpha": 0.25},
+        "seconds": 61.25,
+        "command": "make chapter CH=01",
+        "date": "2026-01-02T03:04:05+00:00",
+        "machine": {"processor": "Some CPU", "cores": 2, "memory_gb": 8.0, "gpu": None},
+        "versions": {"python": "3.12.1"},
+        **changes,
+    }
+
+
+def write_results(book, **files):
+    for name, content in files.items():
+        (book / "results" / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def build(book):
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html", book, book / "out"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=book)
+    assert done.returncode == 0, done.stderr
+    return {
+        name: BeautifulSoup((book / "out" / f"{name}.html").read_text("utf-8"), "html.parser")
+        for name in PAGES
+    }
+
+
+@pytest.fixture(scope="module")
+def empty_book(tmp_path_factory):
+    book = tmp_path_factory.mktemp("book")
+    (book / "results").mkdir()
+    (book / "chapters").mkdir()
+    (book / "conf.py").write_text(
+        f"{CONF}sys.path.insert(0, {str(book)!r})\nexclude_patterns = ['out']\n", "utf-8"
+    )
+    (book / "example_of_a_docstring.py").write_text(MODULE, "utf-8")
+    for name, text in PAGES.items():
+        (book / f"{name}.md").write_text(text, "utf-8")
+    return book
+
+
+@pytest.fixture(scope="module")
+def empty_pages(empty_book):
+    return build(empty_book)
+
+
+@pytest.fixture(scope="module")
+def pages(empty_book, empty_pages):
+    """The same book after two runs were kept; only what depends on them may be read again."""
+    write_results(
+        empty_book,
+        **{
+            "01_style_transfer-quick": result(
+                metrics=[
+                    {"metric": "content loss", "value": 12345.678, "unit": "", "better": "lower"},
+                    {"metric": "convergence", "value": -25.914, "unit": "dB"},
+                ]
+            ),
+            "01_style_transfer-quick-bench": result(
+                "bench",
+                [
+                    {"metric": "time", "group": "published", "value": 287.1, "unit": "s",
+                     "better": "lower", "data": "10 s"},
+                    {"metric": "time", "group": "ours", "value": 2.3, "unit": "s",
+                     "better": "lower", "data": "10 s"},
+                    {"metric": "correlation", "group": "published", "value": 0.8, "unit": "",
+                     "better": "higher"},
+                    {"metric": "memory", "group": "ours", "value": 7, "unit": "MB"},
+                ],
+            ),
+        },
+    )  # fmt: skip
+    return build(empty_book)
+
+
+def cells(table):
+    return [
+        [cell.get_text(" ", strip=True) for cell in row.find_all(["th", "td"])]
+        for row in table.find_all("tr")
+    ]
+
+
+def test_without_results_the_page_says_so(empty_pages):
+    assert "Nothing has been measured yet" in empty_pages["results"].get_text()
+
+
+def test_each_run_is_a_section_with_its_circumstances(pages):
+    sections = pages["results"].select("section section")
+    titles = [section.h2.get_text().rstrip("¶") for section in sections]
+    assert titles == [
+        "Chapter 1, style transfer: quick profile",
+        "Chapter 1, style transfer: quick profile, bench",
+    ]
+    text = sections[0].get_text(" ", strip=True)
+    for fact in ("a chorale and a rag", "Some CPU, 2 cores", "no GPU", "2026-01-02", "61.25 s"):
+        assert fact in text
+    for fact in ("make chapter CH=01", "alpha = 0.25", "python 3.12.1"):
+        assert fact in text
+    assert "Nothing has been measured" not in text
+
+
+def test_a_run_links_to_its_chapter_by_title(pages):
+    link = pages["results"].find("a", string="Style")
+    assert link["href"].startswith("chapters/01_style_transfer.html")
+
+
+def test_numbers_are_those_of_the_file(pages):
+    table = pages["results"].find("table")
+    assert cells(table) == [
+        ["Measure", "Value", "Unit", "Better"],
+        ["content loss", "12,346", "", "lower"],
+        ["convergence", "-25.91", "dB", ""],
+    ]
+
+
+def test_groups_stand_side_by_side_and_the_better_is_strong(pages):
+    table = pages["chapters/01_style_transfer"].find("table")
+    assert cells(table) == [
+        ["Measure", "On", "published", "ours", "Unit"],
+        ["time", "10 s", "287.1", "2.3", "s"],
+        ["correlation", "", "0.8", "–", ""],
+        ["memory", "", "–", "7", "MB"],
+    ]
+    assert [strong.get_text() for strong in table.find_all("strong")] == ["2.3"]
+
+
+def test_a_chapter_shows_the_runs_that_it_asks_for(pages):
+    page = pages["chapters/01_style_transfer"]
+    assert len(page.find_all("table")) == 1
+    assert page.get_text().count("Nothing has been measured yet") == 1  # chapter 02 has no run
+
+
+def test_tables_scroll_within_themselves(pages):
+    for table in pages["results"].find_all("table"):
+        assert table.find_parent(class_="audiostyle-scroll")
+
+
+def test_the_catalogue_shows_every_data_set(pages):
+    from audiostyle_utils.datasets import catalogue
+
+    text = " ".join(pages["data"].get_text().replace("’", "'").split())
+    for entry in catalogue().values():
+        assert f'load_dataset("{entry.name}")' in text
+        for fact in (entry.title, entry.licence, entry.size, *entry.checksums.values()):
+            assert " ".join(fact.split()) in text
+
+
+def test_docstrings_link_to_the_chapters_that_the_book_has(pages):
+    links = [a for a in pages["api"].select("dd a") if "chapters/" in a.get("href", "")]
+    assert [link.get_text() for link in links] == ["Style"]
+    assert "09_later" in pages["api"].get_text()
+
+
+def test_magnitude_bars_in_docstrings_stay(pages):
+    assert "Give |D| as a number, not |D|." in pages["api"].get_text()
+
+
+def test_formulas_are_left_to_the_copy_of_katex_on_pages_that_have_them(pages):
+    formulas = [element.get_text().split() for element in pages["formulas"].select(".math")]
+    assert formulas[0] == ["a^2"]
+    assert formulas[1] == r"\begin{gathered} a \\ b \end{gathered}".split()
+    assert formulas[2] == r"\begin{align*} x &= y \end{align*}".split()
+    assert pages["formulas"].select_one(".eqno").get_text().startswith("(1)")
+    scripts = [script.get("src", "") for script in pages["formulas"].find_all("script")]
+    assert any("katex" in source for source in scripts)
+    assert not any("http" in source for source in scripts)
+    assert "katex" not in str(pages["results"].head)
+
+
+def test_a_changed_or_vanished_run_is_read_again(empty_book, pages):
+    changed = result(metrics=[{"metric": "content loss", "value": 42, "unit": ""}])
+    write_results(empty_book, **{"01_style_transfer-quick": changed})
+    (empty_book / "results" / "01_style_transfer-quick-bench.json").unlink()
+    rebuilt = build(empty_book)
+    assert cells(rebuilt["results"].find("table"))[1][:2] == ["content loss", "42"]
+    assert len(rebuilt["results"].find_all("table")) == 1
+    assert rebuilt["chapters/01_style_transfer"].find("table") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0, "0"),
+        (7, "7"),
+        (0.81234, "0.8123"),
+        (-25.9149, "-25.91"),
+        (287.04, "287"),
+        (12345.6, "12,346"),
+        (0.00012345, "1.23e-04"),
+        (2.0, "2"),
+        (100.0, "100"),
+    ],
+)
+def test_numbers_are_shown_with_four_digits(value, shown, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "book" / "_ext"))
+    import audiostyle_book
+
+    assert audiostyle_book.number(value) == shown
