@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -342,34 +343,32 @@ def _mix(
 ) -> np.ndarray:
     """Add up the sounds of the notes between two times, at the SoundFont's rate."""
     start = round(offset * sf.RATE)
-    end = None if duration is None else start + round(duration * sf.RATE)
-    sounds: dict[tuple, np.ndarray] = {}
-    placed = []
-    for note in notes:
-        first = round(note.start * sf.RATE)
-        if end is not None and first >= end:
-            continue
-        sound = _sounding(font, note, sounds)
-        if first + sound.size > start:
-            placed.append((first, sound, note.gain))
-    last = max((first + sound.size for first, sound, _ in placed), default=start)
-    y = np.zeros((last if end is None else min(last, end)) - start, np.float32)
-    for first, sound, gain in placed:
-        here = slice(max(0, first - start), max(0, first + sound.size - start))
-        skip = max(0, start - first)
-        y[here] += gain * sound[skip : skip + y[here].size]
-    return y
+    silence = max(note.start + note.seconds for note in notes) + sf.LONGEST_RELEASE
+    end = round(silence * sf.RATE) + 1 if duration is None else start + round(duration * sf.RATE)
+    heard = [note for note in notes if _overlaps(note, start, end)]
+    y, last = np.zeros(max(0, end - start), np.float32), start
+    # Music repeats itself: notes that are the same are made once, and put in every place.
+    for (*what, drums, _), same in groupby(sorted(heard, key=_kind), key=_kind):
+        copies = list(same)
+        sound = font.note(*what, drums=drums, bend=copies[0].bend)
+        for note in copies:
+            first = round(note.start * sf.RATE)
+            last = max(last, first + sound.size)
+            place = slice(max(0, first - start), max(0, first + sound.size - start))
+            skip = max(0, start - first)
+            y[place] += note.gain * sound[skip : skip + y[place].size]
+    return y[: last - start]
 
 
-def _sounding(font: sf.SoundFont, note: _Note, sounds: dict[tuple, np.ndarray]) -> np.ndarray:
-    """Play a note, or take it from those that sounded before: music repeats itself."""
-    options = {"drums": note.drums, "bend": note.bend}
-    what = (note.program, note.key, note.velocity, round(note.seconds, 3))
-    if note.bend is not None:
-        return font.note(*what, **options)
-    if (what, note.drums) not in sounds:
-        sounds[what, note.drums] = font.note(*what, **options)
-    return sounds[what, note.drums]
+def _overlaps(note: _Note, start: int, end: int) -> bool:
+    silent_from = (note.start + note.seconds + sf.LONGEST_RELEASE) * sf.RATE
+    return round(note.start * sf.RATE) < end and silent_from > start
+
+
+def _kind(note: _Note) -> tuple:
+    """Give what makes two notes sound the same, in a form that can be sorted."""
+    bend = b"" if note.bend is None else note.bend.tobytes()
+    return note.program, note.key, note.velocity, round(note.seconds, 3), note.drums, bend
 
 
 def _resample(y: np.ndarray, sr: int) -> np.ndarray:

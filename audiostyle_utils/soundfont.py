@@ -19,7 +19,7 @@ from .errors import InputError
 
 RATE = 44100
 DRUM_BANK = 128
-_LONGEST_RELEASE = 3.0  # seconds
+LONGEST_RELEASE = 3.0  # seconds
 _CLICK_FREE = 0.005  # seconds: no note begins to vanish faster
 _FILTER_BLOCK = 256  # samples: the filter moves 172 times a second
 
@@ -322,7 +322,7 @@ def _sound(
 
 def _release(settings: dict[int, int]) -> float:
     # The standard counts the time to fall by 100 dB; the last 20 are not heard.
-    return float(np.clip(0.8 * _seconds(settings[38]), _CLICK_FREE, _LONGEST_RELEASE))
+    return float(np.clip(0.8 * _seconds(settings[38]), _CLICK_FREE, LONGEST_RELEASE))
 
 
 def _seconds(timecents: int) -> float:
