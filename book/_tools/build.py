@@ -11,7 +11,7 @@ from book._tools.common import Book, BuildError, cell_seconds, digest, prepare, 
 from book._tools.execute import execute_all
 
 _FILES = ("_toc.yml", "LICENSE", "LICENSE-TEXT", "CITATION.cff")
-_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*", "_tools", "*.ipynb")
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*", "_tools")
 
 
 def build(book: Book, profile_name: str) -> Path:
@@ -46,9 +46,10 @@ def stage(book: Book, executed: list[Path]) -> Path:
     """Copy the pages and the executed chapters to a folder of their own."""
     site = book.build / "site"
     shutil.rmtree(site, ignore_errors=True)
-    for folder in ("book", "chapters", "results"):
+    for folder in ("book", "results"):
         if (book.root / folder).is_dir():
             shutil.copytree(book.root / folder, site / folder, ignore=_LEFT_OUT)
+    (site / "chapters").mkdir()
     for path in executed:
         shutil.copy(path, site / "chapters" / path.name)
     for name in _FILES:
