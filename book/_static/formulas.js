@@ -3,5 +3,6 @@ for (const element of document.querySelectorAll(".math")) {
   katex.render(element.textContent, element, {
     displayMode: element.tagName === "DIV",
     throwOnError: false,
+    errorColor: "#cc0000",
   });
 }
