@@ -1,7 +1,7 @@
 """From a written score to sound: any MIDI file or music21 work, on any General MIDI instrument."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.util import find_spec
 from itertools import groupby
@@ -87,6 +87,7 @@ def render(
     *,
     instrument: str | int | None = None,
     tempo: float | None = None,
+    transpose: int = 0,
     offset: float = 0.0,
     duration: float | None = None,
     soundfont: str | Path | None = None,
@@ -108,6 +109,8 @@ def render(
         all parts but drums; None plays each part on the instrument that the score asks for.
     tempo : float, optional
         Quarter notes a minute, throughout; None keeps the score's own tempi.
+    transpose : int
+        Semitones up (or down, if negative) for all notes but drums, -48 to 48.
     offset : float
         Where to start, in seconds of the rendered score.
     duration : float, optional
@@ -135,8 +138,9 @@ def render(
     """
     program = None if instrument is None else _program(instrument)
     _check(sr, tempo, offset, duration)
+    _check_transpose(transpose)
     font = sf.open_soundfont(Path(soundfont) if soundfont else _general_midi_font())
-    notes = _notes(_midi(score), program, tempo, _name(score))
+    notes = _transposed(_notes(_midi(score), program, tempo, _name(score)), transpose)
     y = _resample(_mix(font, notes, offset, duration), sr)
     peak = np.abs(y).max(initial=0.0)
     if peak < 1e-6:
@@ -162,6 +166,23 @@ def _check(sr: int, tempo: float | None, offset: float, duration: float | None) 
         if not isinstance(value, int | float | np.number) or not smallest <= value <= largest:
             unit = "quarter notes a minute" if name == "tempo" else "seconds"
             raise InputError(f"{name} is {value!r}; give {smallest:g} to {largest:g} {unit}.")
+
+
+def _check_transpose(transpose: int) -> None:
+    whole = isinstance(transpose, int | np.integer) and not isinstance(transpose, bool)
+    if not whole or not -48 <= transpose <= 48:
+        raise InputError(
+            f"transpose is {transpose!r}; give a whole number of semitones, -48 to 48."
+        )
+
+
+def _transposed(notes: list[_Note], semitones: int) -> list[_Note]:
+    moved = [note if note.drums else replace(note, key=note.key + semitones) for note in notes]
+    if any(not 0 <= note.key <= 127 for note in moved):
+        raise InputError(
+            f"transpose={semitones} moves notes out of MIDI's keys 0 to 127; choose a smaller step."
+        )
+    return moved
 
 
 def _program(instrument: str | int) -> int:

@@ -304,3 +304,21 @@ def test_low_pass_is_a_butterworth_filter():
     _, h = freqz(b[:, 0], a[:, 0], worN=f, fs=RATE)
     warped = np.tan(np.pi * f / RATE) / np.tan(np.pi * cutoff / RATE)
     np.testing.assert_allclose(np.abs(h) ** 2, 1 / (1 + warped**4), rtol=2e-3)
+
+
+def test_transposing_moves_the_pitch_by_semitones_and_leaves_drums(tmp_path):
+    y, sr = scores.render(stream_of(A4), instrument="Flute", transpose=3)
+    assert pitch(y, sr, 440 * 2 ** (3 / 12)) == pytest.approx(440 * 2 ** (3 / 12), rel=0.01)
+    beat = midi_file(tmp_path / "beat.mid", [(0, 1, 38, 100)], drums=True)
+    np.testing.assert_array_equal(scores.render(beat, transpose=5)[0], scores.render(beat)[0])
+
+
+@pytest.mark.parametrize("transpose", [1.5, True, 49, "3", None])
+def test_a_wrong_transposition_is_refused(transpose):
+    with pytest.raises(InputError, match="transpose"):
+        scores.render(stream_of(A4), transpose=transpose)
+
+
+def test_a_transposition_out_of_the_keyboard_is_refused():
+    with pytest.raises(InputError, match="smaller step"):
+        scores.render(stream_of(120), transpose=12)

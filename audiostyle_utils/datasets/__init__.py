@@ -3,13 +3,13 @@
 from difflib import get_close_matches
 
 from ..errors import InputError
-from . import librosa_examples, neural_style_audio, style_clips
+from . import librosa_examples, neural_style_audio, previews, style_clips
 from .catalogue import Dataset, Entry
 
 __all__ = ["Dataset", "Entry", "available", "catalogue", "load_dataset"]
 
 # Each of these modules has an ENTRY, find() for what lies on this computer, and load().
-_MODULES = (style_clips, neural_style_audio, librosa_examples)
+_MODULES = (style_clips, neural_style_audio, librosa_examples, previews)
 
 
 def catalogue() -> dict[str, Entry]:

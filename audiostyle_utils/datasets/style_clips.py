@@ -21,7 +21,13 @@ _VERSION = 1  # of the rules below; the cache is made anew when it changes
 _MADE_WITH = ("music21", "pretty_midi", "espeakng-loader")
 
 _SCORES = {
-    "chorale": {"score": "bach/bwv244.54", "instrument": "Church Organ", "tempo": 72},
+    # From D minor to F minor, the relative key of the rag's A flat major: both share their notes.
+    "chorale": {
+        "score": "bach/bwv244.54",
+        "instrument": "Church Organ",
+        "tempo": 72,
+        "transpose": 3,
+    },
     "rag": {"score": "joplin/maple_leaf_rag", "instrument": "Acoustic Grand Piano", "tempo": 90},
     "harp": {
         "score": "mozart/k545/movement1_exposition",
@@ -47,7 +53,7 @@ ENTRY = Entry(
     licence="Compositions and text in the public domain; the recordings are made on your computer",
     source="Rendered from scores of music21's corpus, and spoken by espeak-ng",
     size="5 clips of 10 s, 22.05 kHz, mono; about 3 MB",
-    citation="J. S. Bach, BWV 244 no. 54; S. Joplin, Maple Leaf Rag (1899); W. A. Mozart, K. 545; "
+    citation="J. S. Bach, BWV 244 no. 54 (in F minor); S. Joplin, Maple Leaf Rag (1899); W. A. Mozart, K. 545; "
     "The Irish Washwoman (traditional); A. Lincoln, Gettysburg Address (1863)",
     chapters=("01_style_transfer",),
     kind="built-in",

@@ -1,0 +1,58 @@
+"""What each chapter will have made by its end, to be heard at its beginning."""
+
+from pathlib import Path
+
+from ..errors import InputError
+from .catalogue import Dataset, Entry
+
+ROOT = Path(__file__).parent / "previews"
+
+ENTRY = Entry(
+    name="previews",
+    title="What each chapter makes, to hear before one begins",
+    licence="CC BY 4.0, as the book's prose and figures",
+    source="Made by the chapters at the full profile and shipped with the package",
+    size="One MP3 a chapter, about 100 kB each",
+    citation="The audio-style book",
+    chapters=("01_style_transfer",),
+    kind="built-in",
+)
+
+
+def find() -> Dataset | None:
+    """Find the previews beside this module.
+
+    Returns
+    -------
+    Dataset or None
+        One file a chapter, by the chapter's name; None where the package was installed without.
+
+    Chapter
+    -------
+    01_style_transfer
+    """
+    files = {path.stem: path for path in sorted(ROOT.glob("*.mp3"))}
+    return Dataset(ENTRY.name, ENTRY, ROOT, files) if files else None
+
+
+def load() -> Dataset:
+    """Give the previews.
+
+    Returns
+    -------
+    Dataset
+        As `find`.
+
+    Raises
+    ------
+    InputError
+        The package was installed without them.
+
+    Chapter
+    -------
+    01_style_transfer
+    """
+    found = find()
+    if found is None:
+        raise InputError(f"{ROOT} holds no MP3 files: install the package again.")
+    return found
