@@ -113,7 +113,7 @@ SHORT = 18
 
 KINDS = {"built-in": "built in", "download": "fetched once", "own copy": "your own copy"}
 HOW = {
-    "built-in": "Nothing to do: made on your machine when first asked for, without a network.",
+    "built-in": "Nothing to do: it comes with the package, or is made on your machine, offline.",
     "download": (
         "Fetched when first asked for, checked against its hash and kept in the cache; or put "
         "your own copy into the folder that AUDIOSTYLE_DATA names."
