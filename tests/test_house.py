@@ -118,12 +118,12 @@ def test_each_dependency_has_a_floor_and_no_exact_version():
         assert ">=" in operators and "==" not in operators, str(requirement)
 
 
-def test_the_package_imports_only_what_it_declares():
+def test_the_package_and_the_chapters_import_only_what_is_declared():
     declared = {canonicalize_name(requirement.name) for requirement in direct_dependencies()}
     distributions = metadata.packages_distributions()
     undeclared = {
         (str(path.relative_to(ROOT)), name)
-        for path in MODULES
+        for path in [*MODULES, *CHAPTERS]
         for name in imported(path)
         if name not in sys.stdlib_module_names | {"audiostyle_utils", "google"}
         and not declared & {canonicalize_name(dist) for dist in distributions.get(name, [name])}
@@ -134,7 +134,7 @@ def test_the_package_imports_only_what_it_declares():
 def imported(path):
     """Return the top-level names that a file imports, anywhere in it."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in (node for tree in trees(path) for node in ast.walk(tree)):
         if isinstance(node, ast.Import):
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -220,7 +220,16 @@ def test_the_top_level_is_the_house(tracked):
 def test_no_file_is_large_or_data(tracked):
     data = {".wav", ".mp3", ".flac", ".ogg", ".mid", ".midi", ".npz", ".npy", ".h5", ".zip", ".sf2"}
     assert [path.name for path in tracked if path.stat().st_size > 10_000_000] == []
-    assert [path.name for path in tracked if path.suffix.lower() in data] == []
+    found = [path for path in tracked if path.suffix.lower() in data]
+    assert [path.name for path in found if path.parent != PACKAGE / "datasets/previews"] == []
+
+
+def test_all_that_the_package_needs_is_installed_with_it(tracked):
+    settings = tomllib.loads(text("pyproject.toml"))["tool"]["setuptools"]
+    patterns = settings["package-data"]["audiostyle_utils"]
+    shipped = {path for pattern in patterns for path in PACKAGE.glob(pattern)}
+    others = {path for path in tracked if path.is_relative_to(PACKAGE) and path.suffix != ".py"}
+    assert others - shipped == set()
 
 
 def test_no_package_registry_is_named(tracked):

@@ -57,7 +57,7 @@ def execute(book: Book, chapter: Path, profile: str, seconds: int) -> Path:
     notebook = nbformat.read(chapter, as_version=4)
     failed = target.with_suffix(".failed.ipynb")
     try:
-        _run(notebook, chapter, seconds)
+        _run(notebook, chapter, seconds, target.with_suffix(".log"))
     except BuildError as error:
         write(failed, nbformat.writes(notebook))
         raise BuildError(f"{error}\nWhat ran up to there: {failed}") from error
@@ -85,7 +85,7 @@ def _mark(notebook: NotebookNode, key: str) -> None:
             cell.metadata["tags"] = [*cell.metadata["tags"], "nbval-check-output"]
 
 
-def _run(notebook: NotebookNode, chapter: Path, seconds: int) -> None:
+def _run(notebook: NotebookNode, chapter: Path, seconds: int, log: Path) -> None:
     running: list[int] = []
     client = NotebookClient(
         notebook,
@@ -97,8 +97,11 @@ def _run(notebook: NotebookNode, chapter: Path, seconds: int) -> None:
         shutdown_kernel="immediate",
         on_cell_execute=lambda cell, cell_index: running.append(cell_index),
     )
+    log.parent.mkdir(parents=True, exist_ok=True)
     try:
-        client.execute()
+        # Libraries written in C log past the notebook, straight to the process.
+        with log.open("wb") as stream:
+            client.execute(stderr=stream)
     except CellTimeoutError as error:
         raise BuildError(
             f"{_where(notebook, chapter, running)} was stopped: it ran longer than {seconds} s "
@@ -107,7 +110,7 @@ def _run(notebook: NotebookNode, chapter: Path, seconds: int) -> None:
     except DeadKernelError as error:
         raise BuildError(
             f"{_where(notebook, chapter, running)} ended its kernel; often there was not enough "
-            f"memory.\n{_begins(notebook, running)}"
+            f"memory. Its last words: {log}\n{_begins(notebook, running)}"
         ) from error
     except CellExecutionError as error:
         raise BuildError(
