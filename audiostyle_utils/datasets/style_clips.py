@@ -53,8 +53,9 @@ ENTRY = Entry(
     licence="Compositions and text in the public domain; the recordings are made on your computer",
     source="Rendered from scores of music21's corpus, and spoken by espeak-ng",
     size="5 clips of 10 s, 22.05 kHz, mono; about 3 MB",
-    citation="J. S. Bach, BWV 244 no. 54 (in F minor); S. Joplin, Maple Leaf Rag (1899); W. A. Mozart, K. 545; "
-    "The Irish Washwoman (traditional); A. Lincoln, Gettysburg Address (1863)",
+    citation="J. S. Bach, BWV 244 no. 54 (in F minor); S. Joplin, Maple Leaf Rag (1899); "
+    "W. A. Mozart, K. 545; The Irish Washwoman (traditional); "
+    "A. Lincoln, Gettysburg Address (1863)",
     chapters=("01_style_transfer",),
     kind="built-in",
 )
