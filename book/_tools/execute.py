@@ -102,21 +102,18 @@ def _run(notebook: NotebookNode, chapter: Path, seconds: int, log: Path) -> None
         # Libraries written in C log past the notebook, straight to the process.
         with log.open("wb") as stream:
             client.execute(stderr=stream)
-    except CellTimeoutError as error:
-        raise BuildError(
-            f"{_where(notebook, chapter, running)} was stopped: it ran longer than {seconds} s "
-            f"(AUDIOSTYLE_CELL_TIMEOUT sets the limit).\n{_begins(notebook, running)}"
-        ) from error
-    except DeadKernelError as error:
-        raise BuildError(
-            f"{_where(notebook, chapter, running)} ended its kernel; often there was not enough "
-            f"memory. Its last words: {log}\n{_begins(notebook, running)}"
-        ) from error
-    except CellExecutionError as error:
-        raise BuildError(
-            f"{_where(notebook, chapter, running)} failed with {error.ename}: "
-            f"{_COLOURS.sub('', error.evalue)}\n{_begins(notebook, running)}"
-        ) from error
+    except (CellTimeoutError, DeadKernelError, CellExecutionError) as error:
+        cell = f"{_where(notebook, chapter, running)} {_why(error, seconds, log)}"
+        raise BuildError(f"{cell}\n{_begins(notebook, running)}") from error
+
+
+def _why(error: Exception, seconds: int, log: Path) -> str:
+    if isinstance(error, CellTimeoutError):
+        limit = "(AUDIOSTYLE_CELL_TIMEOUT sets the limit)"
+        return f"was stopped: it ran longer than {seconds} s {limit}."
+    if isinstance(error, CellExecutionError):
+        return f"failed with {error.ename}: {_COLOURS.sub('', error.evalue)}"
+    return f"ended its kernel; often there was not enough memory. Its last words, if any: {log}"
 
 
 def _where(notebook: NotebookNode, chapter: Path, running: list[int]) -> str:
