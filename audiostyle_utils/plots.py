@@ -32,6 +32,7 @@ SPECTROGRAM_MAP = "magma"
 WIDTH_INCHES = 6.0
 TITLE_SIZE, LABEL_SIZE, TICK_SIZE = 14, 13, 12
 PNG_DPI = 130
+PAGE_DPI = 96
 ENVELOPE_COLUMNS = 500
 
 
@@ -266,20 +267,23 @@ class Picture:
         Media type of the image, "image/svg+xml" or "image/png".
     data : bytes
         The image file.
+    size : tuple of int
+        Width and height in pixels of the page, so that its place is kept until it is loaded.
 
     Chapter
     -------
     01_style_transfer
     """
 
-    def __init__(self, alt: str, kind: str, data: bytes) -> None:
-        self.alt, self.kind, self.data = alt, kind, data
+    def __init__(self, alt: str, kind: str, data: bytes, size: tuple[int, int]) -> None:
+        self.alt, self.kind, self.data, self.size = alt, kind, data, size
 
     def _repr_html_(self) -> str:
         source = f"data:{self.kind};base64,{base64.b64encode(self.data).decode('ascii')}"
         return (
             '<figure class="audiostyle-figure">'
             f'<img alt="{html.escape(self.alt, quote=True)}" loading="lazy" '
+            f'width="{self.size[0]}" height="{self.size[1]}" '
             f'style="max-width:100%;height:auto" src="{source}"></figure>'
         )
 
@@ -323,7 +327,8 @@ def show(fig: Figure, alt: str) -> Picture:
     pyplot = sys.modules.get("matplotlib.pyplot")
     if pyplot is not None:
         pyplot.close(fig)
-    return Picture(" ".join(alt.split()), kind, data)
+    width, height = (round(PAGE_DPI * inches) for inches in fig.get_size_inches())
+    return Picture(" ".join(alt.split()), kind, data, (width, height))
 
 
 def _image(fig: Figure) -> tuple[str, bytes]:
@@ -334,11 +339,21 @@ def _image(fig: Figure) -> tuple[str, bytes]:
     buffer = io.BytesIO()
     if fig.findobj(lambda artist: isinstance(artist, AxesImage | QuadMesh)):
         fig.savefig(buffer, format="png", dpi=PNG_DPI)
-        return "image/png", buffer.getvalue()
+        return "image/png", _palette(buffer)
     # No date and fixed names inside: the same figure gives the same bytes.
     with rc_context({"svg.hashsalt": "audiostyle", "svg.fonttype": "path"}):
         fig.savefig(buffer, format="svg", metadata={"Date": None})
     return "image/svg+xml", buffer.getvalue()
+
+
+def _palette(png: io.BytesIO) -> bytes:
+    """Store an image with 256 colours: a spectrogram looks the same and weighs a third."""
+    from PIL import Image
+
+    small = io.BytesIO()
+    image = Image.open(png).convert("RGB")
+    image.quantize(256, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
+    return small.getvalue()
 
 
 def _finite(values: Any, name: str, dimensions: tuple[int, ...]) -> np.ndarray:

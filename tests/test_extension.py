@@ -1,6 +1,7 @@
 """What the book makes at build time, in a small book of its own that is built with Sphinx."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,11 +25,16 @@ html_static_path = [{str(ROOT / "book" / "_static")!r}]
 
 PAGES = {
     "index": (
-        "# Book\n\n```{toctree}\nresults\ndata\napi\nformulas\nchapters/01_style_transfer\n```\n"
+        "# Book\n\n```{toctree}\nresults\ndata\napi\nformulas\nsounds\n"
+        "chapters/01_style_transfer\n```\n"
     ),
     "results": "# Results\n\n```{results}\n```\n",
     "data": "# Data\n\n```{catalogue}\n```\n",
     "api": "# API\n\n```{eval-rst}\n.. automodule:: example_of_a_docstring\n   :members:\n```\n",
+    "sounds": (
+        "# Sounds\n\n```{sound} previews 01_style_transfer\nA sentence,\nspoken\n```\n\n"
+        "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://a.b)\n"
+    ),
     "formulas": (
         "# Formulas\n\n$a^2$\n\n$$\na \\\\ b\n$$ (pair)\n\n\\begin{align}\nx &= y\n\\end{align}\n"
     ),
@@ -99,6 +105,8 @@ def empty_book(tmp_path_factory):
         f"{CONF}sys.path.insert(0, {str(book)!r})\nexclude_patterns = ['out']\n", "utf-8"
     )
     (book / "example_of_a_docstring.py").write_text(MODULE, "utf-8")
+    (book / "book" / "_static").mkdir(parents=True)
+    shutil.copy(ROOT / "book" / "_static" / "colab.svg", book / "book" / "_static")
     for name, text in PAGES.items():
         (book / f"{name}.md").write_text(text, "utf-8")
     return book
@@ -218,6 +226,18 @@ def test_docstrings_link_to_the_chapters_that_the_book_has(pages):
 
 def test_magnitude_bars_in_docstrings_stay(pages):
     assert "Give |D| as a number, not |D|." in pages["api"].get_text()
+
+
+def test_a_sound_of_a_data_set_is_played_with_its_description(pages):
+    player = pages["sounds"].select_one("figure.audiostyle-player")
+    assert player.figcaption.get_text() == "A sentence, spoken"
+    assert player.audio["src"].startswith("data:audio/mpeg;base64,")
+
+
+def test_the_colab_badge_comes_from_the_book(pages):
+    (badge,) = pages["sounds"].find_all("img")
+    assert badge["src"] == "_images/colab.svg" and badge["alt"] == "Open in Colab"
+    assert badge.find_parent("a")["href"] == "https://a.b"
 
 
 def test_formulas_are_left_to_the_copy_of_katex_on_pages_that_have_them(pages):

@@ -1,5 +1,6 @@
 """The book's figures: right axes, right units, legible to every reader, nothing left behind."""
 
+import io
 import itertools
 import re
 import subprocess
@@ -157,6 +158,19 @@ def test_lines_are_shown_as_svg_and_spectrograms_as_png():
     assert image.kind == "image/png" and image.data.startswith(b"\x89PNG")
 
 
+def test_a_noisy_spectrogram_makes_a_light_and_faithful_image():
+    from PIL import Image
+
+    noise = np.random.default_rng(0).normal(size=80_000)
+    fig, _ = plots.spectrogram(stft(noise), SR, 128, y_axis="linear")
+    whole = io.BytesIO()
+    fig.savefig(whole, format="png", dpi=plots.PNG_DPI)
+    shown = plots.show(fig, "noise").data
+    assert len(shown) < 0.5 * len(whole.getvalue())
+    pixels = [np.asarray(Image.open(f).convert("RGB"), float) for f in (whole, io.BytesIO(shown))]
+    assert np.abs(pixels[0] - pixels[1]).mean() < 4  # of 255
+
+
 def test_the_same_figure_gives_the_same_bytes():
     first, second = (plots.show(plots.loss_curve([3, 2, 1])[0], "loss").data for _ in range(2))
     assert first == second
@@ -169,6 +183,15 @@ def test_html_carries_the_escaped_description():
     assert 'loading="lazy"' in rendered and "max-width:100%" in rendered
     assert re.match(r'<figure class="audiostyle-figure"><img [^>]+></figure>$', rendered)
     assert "falls" in repr(picture)
+
+
+def test_the_place_of_a_figure_is_kept_until_it_is_loaded():
+    fig, _ = plots.panels(2, height=2)
+    rendered = plots.show(fig, "two empty axes")._repr_html_()
+    width, height = (
+        int(re.search(rf' {name}="(\d+)"', rendered)[1]) for name in ("width", "height")
+    )
+    assert width / height == pytest.approx(plots.WIDTH_INCHES / 4, rel=0.01)
 
 
 @pytest.mark.parametrize("alt", ["", "  \n", None, 3])

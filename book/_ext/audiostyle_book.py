@@ -5,6 +5,7 @@ Directives
 ``{results}``       every file of ``results/`` as a section with its circumstances and its numbers
 ``{results} 01``    the tables of one chapter, to be shown inside another page
 ``{catalogue}``     every data set that the package knows of
+``{sound} set name``  a player for one file of a data set; its content says what is heard
 """
 
 import json
@@ -21,6 +22,11 @@ NOTHING_YET = (
     "Nothing has been measured yet. Run a chapter with “make chapter”, keep its numbers with "
     "“make keep”, and build the book again."
 )
+
+BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
+
+# Cells of up to so many letters are kept on one line.
+SHORT = 18
 
 
 class Results(SphinxDirective):
@@ -108,8 +114,19 @@ class Catalogue(SphinxDirective):
         return section
 
 
-# Cells of up to so many letters are kept on one line.
-SHORT = 18
+class Sound(SphinxDirective):
+    """Play a file of a data set, as a chapter does."""
+
+    required_arguments = 2
+    has_content = True
+
+    def run(self):
+        audio = import_module("audiostyle_utils.audio")
+        dataset, name = self.arguments
+        path = import_module("audiostyle_utils.datasets").load_dataset(dataset).files[name]
+        player = audio.play(*audio.load(path), " ".join(self.content))
+        return [nodes.raw("", player._repr_html_(), format="html")]
+
 
 KINDS = {"built-in": "built in", "download": "fetched once", "own copy": "your own copy"}
 HOW = {
@@ -314,6 +331,14 @@ def _row(cells, classes):
     return row
 
 
+def keep_badges_local(app, doctree):
+    """Show the Colab badge, which GitHub readers fetch from Colab, from a drawing in the book."""
+    for image in doctree.findall(nodes.image):
+        if image["uri"] == BADGE:
+            image["uri"] = "/book/_static/colab.svg"
+            image["classes"].append("audiostyle-badge")
+
+
 def escape_bars(app, what, name, obj, options, lines):
     """Keep |D| in a docstring a magnitude, where markup would take it for a name to fill in."""
     for i, line in enumerate(lines):
@@ -343,6 +368,9 @@ def pages_whose_results_changed(app, env, added, changed, removed):
 def setup(app):
     app.add_directive("results", Results)
     app.add_directive("catalogue", Catalogue)
+    app.add_directive("sound", Sound)
+    # Before Sphinx collects the images of a page.
+    app.connect("doctree-read", keep_badges_local, priority=100)
     app.connect("env-get-outdated", pages_whose_results_changed)
     # Before napoleon, which turns the headings of a docstring into markup.
     app.connect("autodoc-process-docstring", escape_bars, priority=400)
