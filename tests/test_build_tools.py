@@ -174,6 +174,15 @@ def test_a_kernel_that_dies_is_named(book):
     write(book.root, "import os\nos.write(2, b'out of memory')\nos._exit(1)")
     with pytest.raises(BuildError, match=r"cell \[1\] ended its kernel"):
         run(book)
+    log = book.executed(book.chapters()[0], "quick").with_suffix(".log")
+    assert "out of memory" in log.read_text(encoding="utf-8")
+
+
+def test_what_compiled_code_says_goes_to_the_log_and_warnings_do_not(book):
+    write(book.root, "import os, warnings\nos.write(2, b'no GPU')\nwarnings.warn('old name')")
+    target = run(book)
+    assert target.with_suffix(".log").read_bytes() == b"no GPU"
+    assert "old name" in printed(target)[0] and "no GPU" not in printed(target)[0]
 
 
 # The second run

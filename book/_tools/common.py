@@ -140,8 +140,6 @@ def prepare(book: Book, profile_name: str, command: str) -> None:
     os.environ["AUDIOSTYLE_COMMAND"] = f"AUDIOSTYLE_DATA={given} {command}" if given else command
     os.environ["JUPYTER_PATH"] = str(_kernel(book))
     os.environ["IPYTHONDIR"] = str(book.build / "ipython")
-    # TensorFlow's start-up notes would stand on the page; warnings of Python's still do.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # A kernel with these believes that a person watches it in Jupyter.
     os.environ.pop("JPY_SESSION_NAME", None)
 

@@ -99,7 +99,6 @@ def _run(notebook: NotebookNode, chapter: Path, seconds: int, log: Path) -> None
     )
     log.parent.mkdir(parents=True, exist_ok=True)
     try:
-        # Libraries written in C log past the notebook, straight to the process.
         with log.open("wb") as stream:
             client.execute(stderr=stream)
     except (CellTimeoutError, DeadKernelError, CellExecutionError) as error:
