@@ -21,7 +21,7 @@ from audiostyle_utils.errors import InputError
 from audiostyle_utils.settings import PROFILES
 from audiostyle_utils.settings import profile as current_profile
 
-_METRIC_KEYS = {"metric", "value", "unit", "better"}
+_METRIC_KEYS = {"metric", "value", "unit", "better", "group"}
 _VERSIONED = {
     "audiostyle_utils": "audiostyle-utils",
     "keras": "keras",
@@ -59,7 +59,8 @@ def record(
         The chapter's name, such as ``"01_style_transfer"``.
     metrics : sequence of mappings
         Each with ``metric`` (its name), ``value`` (a finite number), ``unit`` (text, empty for a
-        bare number) and, where it applies, ``better`` (``"lower"`` or ``"higher"``).
+        bare number) and, where it applies, ``better`` (``"lower"`` or ``"higher"``). Entries of
+        the same ``metric`` with a ``group`` each are shown side by side, one column a group.
     data : str or mapping
         What was measured on.
     settings : mapping
@@ -158,11 +159,12 @@ def _metric(entry: Mapping[str, Any]) -> dict[str, Any]:
     if not {"metric", "value", "unit"} <= keys <= _METRIC_KEYS:
         raise InputError(
             f"The metric {dict(entry)!r} must have 'metric', 'value' and 'unit', and may have "
-            "'better'; nothing else."
+            "'better' and 'group'; nothing else."
         )
-    name, unit = entry["metric"], entry["unit"]
-    if not isinstance(name, str) or not name or not isinstance(unit, str):
-        raise InputError(f"The metric {name!r} needs a name and a unit that are text.")
+    name = entry["metric"]
+    texts = (name, entry["unit"], entry.get("group", ""))
+    if not name or not all(isinstance(text, str) for text in texts):
+        raise InputError(f"The metric {name!r} needs a name, a unit and a group that are text.")
     if entry.get("better", "lower") not in ("lower", "higher"):
         raise InputError(f"{name}: 'better' is {entry['better']!r}: write 'lower' or 'higher'.")
     return {**entry, "value": _number(entry["value"], name)}

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from audiostyle_utils import InputError, results
 
-METRIC = {"metric": "style loss", "value": 674.0, "unit": "", "better": "lower"}
+METRIC = {
+    "metric": "style loss",
+    "value": 674.0,
+    "unit": "",
+    "better": "lower",
+    "group": "published",
+}
 RUN = {"data": "two built-in clips", "settings": {"n_fft": 2048}, "seconds": 1.5}
 
 
@@ -105,6 +111,7 @@ def test_what_cannot_be_recorded_is_refused(tmp_path, changes):
         {"metric": "x", "value": 1.0, "unit": None},
         {"metric": "x", "value": 1.0, "unit": "", "better": "bigger"},
         {"metric": "x", "value": 1.0, "unit": "", "units": "dB"},
+        {"metric": "x", "value": 1.0, "unit": "", "group": 2},
     ],
 )
 def test_metrics_of_another_shape_are_refused(tmp_path, metric):

@@ -6,6 +6,7 @@ It runs before anything is installed, so it uses Python's own library only.
 import hashlib
 import json
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -61,10 +62,14 @@ def note(folder: Path, want: dict[str, str], complete: str) -> None:
     (folder / STATE).write_text(text + "\n", encoding="utf-8")
 
 
-def create(folder: Path) -> None:
+def create(folder: Path, want: dict[str, str]) -> None:
     """Make an empty environment with pip in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    # Noted first: if this is interrupted, the next run knows that it was not finished.
+    note(folder, want, complete="no")
     try:
-        venv.EnvBuilder(clear=True, with_pip=True, symlinks=True).create(folder)
+        venv.EnvBuilder(with_pip=True, symlinks=True).create(folder)
     except (subprocess.CalledProcessError, OSError) as error:
         raise SystemExit(
             f"Python {platform.python_version()} ({sys.executable}) could not make {folder}: "
@@ -93,7 +98,7 @@ def main(root: Path = ROOT) -> None:
     print(f"Setting up .venv with Python {want['python']} (once; it takes minutes) ...", flush=True)
     start = time.monotonic()
     if must_begin_anew(folder, want):
-        create(folder)
+        create(folder, want)
     note(folder, want, complete="no")
     install(root, folder)
     note(folder, want, complete="yes")
