@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import tomllib
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -195,3 +196,24 @@ def test_no_registry_or_cdn_is_named_in_what_the_book_adds_of_its_own():
     for path in (ROOT / "book").rglob("*"):
         if path.suffix in {".js", ".css", ".md", ".py", ".svg", ".bib"}:
             assert not hosts.search(path.read_text(encoding="utf-8")), path.name
+
+
+def test_the_commands_of_the_set_up_page_exist():
+    text = (ROOT / "book" / "setup.md").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE))
+    assert {"book", "test", "chapter"} <= named <= targets
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = set(re.search(r'"\.\[([a-z,]+)\]"', text)[1].split(","))
+    assert extras <= set(project["optional-dependencies"])
+
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    assert f"conda activate {environment['name']}\n" in text
+
+    settings = "".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "audiostyle_utils").glob("*.py")
+    )
+    for variable in set(re.findall(r"AUDIOSTYLE_[A-Z]+", text)):
+        assert f'"{variable}"' in settings
