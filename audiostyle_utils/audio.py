@@ -172,6 +172,35 @@ def excerpt(y: np.ndarray, sr: float, start: float, duration: float) -> np.ndarr
     return y[..., first : first + count].copy()
 
 
+def resample(y: np.ndarray, sr: float, target_sr: float) -> np.ndarray:
+    """Bring a signal from one sample rate to another.
+
+    Parameters
+    ----------
+    y : np.ndarray, shape (samples,) or (channels, samples)
+        Signal.
+    sr : int
+        Its sample rate in hertz.
+    target_sr : int
+        The wanted sample rate in hertz.
+
+    Returns
+    -------
+    np.ndarray, float32, same number of dimensions
+        The signal at the new rate, of the same duration to within a sample.
+
+    Raises
+    ------
+    InputError
+        The signal is not usable, or a rate is no whole number from 1 to 768000.
+
+    Chapter
+    -------
+    01_style_transfer
+    """
+    return _resample(check_signal(y), check_rate(sr), check_rate(target_sr))
+
+
 def normalise(y: np.ndarray, peak: float = 0.9) -> np.ndarray:
     """Scale a signal so that its largest sample has the given size.
 

@@ -257,3 +257,17 @@ def test_without_html_the_player_shows_its_description():
 def test_the_description_is_required(description):
     with pytest.raises(InputError, match="description is missing"):
         audio.play(tone(), 22050, description)
+
+
+@pytest.mark.parametrize(("sr", "target"), [(8000, 22050), (44100, 22050), (22050, 22050)])
+def test_resampling_keeps_pitch_and_duration(sr, target):
+    tone = np.sin(2 * np.pi * 440 * np.arange(sr) / sr).astype(np.float32)
+    y = audio.resample(tone, sr, target)
+    assert len(y) == pytest.approx(target, abs=1)
+    level = np.abs(np.fft.rfft(y * np.hanning(len(y))))
+    assert level.argmax() * target / len(y) == pytest.approx(440, abs=1)
+
+
+def test_resampling_refuses_a_wrong_rate():
+    with pytest.raises(InputError, match="-1"):
+        audio.resample(np.ones(10, np.float32), -1, 22050)
