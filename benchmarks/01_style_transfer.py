@@ -100,11 +100,12 @@ def our_search(y_content, y_style):
     began = time.perf_counter()
     loss = chapter.weighted(chapter.closed_form_losses(X_content, X_style))
     track = Track(1, began)
-    X, _ = chapter.minimise(
-        lambda Z: loss(tf.abs(Z)), X_content, 100, 1e-3, callback=track
+    start = chapter.equalised(X_content, X_style)
+    Z, _ = chapter.minimise(
+        lambda Z: loss(tf.abs(Z)), start, 100, callback=track, **chapter.QUICK
     )
-    points = [(seconds, np.abs(x).reshape(X.shape)) for seconds, x in track.points]
-    return {"X": np.abs(X), "points": points}
+    points = [(seconds, np.abs(x).reshape(Z.shape)) for seconds, x in track.points]
+    return {"X": np.abs(Z), "points": points}
 
 
 def phase_race(S, start, length, rounds):
@@ -140,7 +141,7 @@ def compare(y_content, y_style, cold, iterations, rounds):
         name: first_to_reach(((s, judge(X)) for s, X in run["points"]), target)
         for name, run in (("published", published), ("ours", ours))
     }
-    S = spectra.magnitude_from_log(ours["X"]).T
+    S = spectra.magnitude_from_log(published["X"]).T
     convergence, plain, quick, n = phase_race(
         S, spectra.stft(y_content), len(y_content), rounds
     )
