@@ -65,6 +65,16 @@ class Track:
             self.paused += time.perf_counter() - entered
 
 
+def watched(track, stop):
+    """Return one callback that notes where the search is, and ends it when the other says so."""
+
+    def callback(intermediate_result):
+        track(intermediate_result)
+        stop(intermediate_result)
+
+    return callback
+
+
 def first_to_reach(points, target):
     """Return the seconds of the first point that scores no worse than the target, else None."""
     return next((seconds for seconds, score in points if score <= target), None)
@@ -78,7 +88,7 @@ def published_run(y_content, y_style, iterations, rounds):
     loss = chapter.weighted(chapter.published_losses(X_content, X_style, filters))
     noise = 1e-3 * np.random.default_rng(FILTER_SEED).standard_normal(X_content.shape)
     track = Track(10, began)
-    X, history = chapter.minimise(loss, noise, iterations, callback=track)
+    X, history = chapter.minimise(loss, noise, iterations, callback=track, memory=10)
     search_seconds = time.perf_counter() - began - track.paused
     S = np.expm1(X).T  # as published: negative values are left in
     began = time.perf_counter()
@@ -102,7 +112,7 @@ def our_search(y_content, y_style):
     track = Track(1, began)
     start = chapter.equalised(X_content, X_style)
     Z, _ = chapter.minimise(
-        lambda Z: loss(tf.abs(Z)), start, 100, callback=track, **chapter.QUICK
+        lambda Z: loss(tf.abs(Z)), start, 100, callback=watched(track, chapter.until_slow())
     )
     points = [(seconds, np.abs(x).reshape(Z.shape)) for seconds, x in track.points]
     return {"X": np.abs(Z), "points": points}
