@@ -48,4 +48,4 @@ keep: env
 	@$(RUN).keep
 
 clean:
-	rm -rf _build .pytest_cache .ruff_cache .hypothesis
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis chapters/*.mp3

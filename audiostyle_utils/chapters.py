@@ -25,8 +25,8 @@ def load_chapter(name: str | os.PathLike) -> ModuleType:
     Parameters
     ----------
     name : str or path-like
-        A chapter's name (``"01_style_transfer"``), its number (``"01"``), or the path of a
-        notebook.
+        A chapter's name (``"01_style_transfer"``), its number (``"01"`` or ``"1"``), or the path
+        of a notebook.
 
     Returns
     -------
@@ -90,6 +90,8 @@ def _candidates() -> Iterator[Path]:
 
 
 def _find(name: str | os.PathLike) -> Path:
+    if not isinstance(name, str | os.PathLike):
+        raise InputError(f"{name!r} is no chapter: give a name such as '01_style_transfer'.")
     text = os.fspath(name)
     if text.endswith(".ipynb"):
         if not Path(text).is_file():
@@ -97,13 +99,19 @@ def _find(name: str | os.PathLike) -> Path:
         return Path(text).resolve()
     folder = chapters_folder()
     known = {path.stem: path for path in sorted(folder.glob("[0-9]*_*.ipynb"))}
-    matches = [stem for stem in known if text in (stem, stem.split("_")[0])]
+    matches = [stem for stem in known if text in _names(stem)]
     if len(matches) != 1:
         problem = "No chapter is" if not matches else "More than one chapter is"
         raise InputError(
             f"{problem} called {text!r}. Chapters in {folder}: {', '.join(known) or 'none'}."
         )
     return known[matches[0]]
+
+
+def _names(stem: str) -> tuple[str, str, str]:
+    """Return the names of a chapter: 01_style_transfer, 01 and 1."""
+    number = stem.split("_")[0]
+    return stem, number, number.lstrip("0")
 
 
 def _definitions(path: Path) -> list[tuple[int, str]]:

@@ -296,8 +296,8 @@ def griffin_lim(
 
     Magnitudes alone leave the phase open. Each round turns the spectrogram into sound and back,
     which makes the phases of neighbouring frames agree, and then restores the magnitudes. The
-    momentum carries each step further in the direction of the last one, and so needs about an
-    eighth of the rounds; 0 gives the method of 1984.
+    momentum carries each step further in the direction of the last one, and so needs about a
+    tenth of the rounds; 0 gives the method of 1984.
 
     Parameters
     ----------

@@ -1,11 +1,11 @@
 """The published style transfer beside the chapter's, in one run on the same clips and machine.
 
-Both begin with the same two clips and end with a finished sound. A judge that neither has seen,
-fresh draws of the source's 4096 filters, scores what each has reached along the way. The judge's
-own time is not counted.
+Both begin with the same two clips and end with a finished sound. The judge is the published loss
+with fresh draws of the source's 4096 filters, which neither has seen. It scores what each has
+reached along the way; its own time is not counted.
 
-    make bench CH=01                               the built-in pair
-    make bench CH=01 AUDIOSTYLE_DATA=/my/recordings   the clips of the original program, if there
+    make bench CH=01                                       the built-in pair
+    make bench CH=01 AUDIOSTYLE_DATA=../recordings         the original program's clips, if there
 """
 
 import argparse
@@ -32,11 +32,13 @@ chapter = load_chapter("01_style_transfer")
 
 PAIRS = {"neural_style_audio": ("imperial", "usa"), "style_clips": ("chorale", "rag")}
 FILTER_SEED, JUDGE_SEEDS = 0, (1000, 1001, 1002)
+PUBLISHED = {"iterations": 300, "rounds": 500, "seconds": 10.0}
 LENGTHS = (5, 10, 30, 60)
+NEVER = float("nan")
 
 
 class Judge:
-    """Mean published loss over several draws of filters that no method has seen."""
+    """Mean published loss over several draws of filters."""
 
     def __init__(self, X_content, X_style, seeds=JUDGE_SEEDS):
         self.losses = [
@@ -53,9 +55,9 @@ class Judge:
 class Track:
     """Points that a search passed, with the seconds that it had taken by then."""
 
-    def __init__(self, every, began):
-        self.every, self.began, self.paused, self.count = every, began, 0.0, 0
-        self.points = []
+    def __init__(self, every=1, stop=None):
+        self.every, self.stop, self.began = every, stop, time.perf_counter()
+        self.count, self.paused, self.points = 0, 0.0, []
 
     def __call__(self, intermediate_result):
         self.count += 1
@@ -63,224 +65,217 @@ class Track:
             entered = time.perf_counter()
             self.points.append((entered - self.began - self.paused, intermediate_result.x.copy()))
             self.paused += time.perf_counter() - entered
+        if self.stop:
+            self.stop(intermediate_result)
 
-
-def watched(track, stop):
-    """Return one callback that notes where the search is, and ends it when the other says so."""
-
-    def callback(intermediate_result):
-        track(intermediate_result)
-        stop(intermediate_result)
-
-    return callback
+    def seconds(self):
+        """Return the search's seconds so far, without those spent on taking notes."""
+        return time.perf_counter() - self.began - self.paused
 
 
 def first_to_reach(points, target):
-    """Return the seconds of the first point that scores no worse than the target, else None."""
-    return next((seconds for seconds, score in points if score <= target), None)
+    """Return the seconds of the first point that scores no worse than the target, else NaN."""
+    return next((seconds for seconds, score in points if score <= target), NEVER)
 
 
-def published_run(y_content, y_style, iterations, rounds):
-    """Run the method as published: random filters, start from noise, plain Griffin-Lim."""
-    X_content, X_style = chapter.log_frames(y_content), chapter.log_frames(y_style)
-    began = time.perf_counter()
-    filters = chapter.draw_filters(FILTER_SEED)
-    loss = chapter.weighted(chapter.published_losses(X_content, X_style, filters))
-    noise = 1e-3 * np.random.default_rng(FILTER_SEED).standard_normal(X_content.shape)
-    track = Track(10, began)
-    X, history = chapter.minimise(loss, noise, iterations, callback=track, memory=10)
-    search_seconds = time.perf_counter() - began - track.paused
-    S = np.expm1(X).T  # as published: negative values are left in
-    began = time.perf_counter()
-    y = librosa.griffinlim(
-        S, n_iter=rounds, momentum=0, hop_length=chapter.HOP, n_fft=chapter.N_FFT,
-        random_state=FILTER_SEED, length=len(y_content),
-    )
-    phase_seconds = time.perf_counter() - began
-    points = [(seconds, x.reshape(X.shape)) for seconds, x in track.points]
-    return {
-        "X": X, "y": y, "points": points, "search": search_seconds, "phase": phase_seconds,
-        "own": history[-1, 1], "evaluations": len(history),
-    }
-
-
-def our_search(y_content, y_style):
-    """Follow the chapter's search for magnitudes, to see when it reaches what."""
-    X_content, X_style = chapter.log_frames(y_content), chapter.log_frames(y_style)
-    began = time.perf_counter()
-    loss = chapter.weighted(chapter.closed_form_losses(X_content, X_style))
-    track = Track(1, began)
-    start = chapter.equalised(X_content, X_style)
-    Z, _ = chapter.minimise(
-        lambda Z: loss(tf.abs(Z)), start, 100, callback=watched(track, chapter.until_slow())
-    )
-    points = [(seconds, np.abs(x).reshape(Z.shape)) for seconds, x in track.points]
-    return {"X": np.abs(Z), "points": points}
-
-
-def phase_race(S, start, length, rounds):
-    """Time plain rounds from noise, and ours until they converge as far."""
+def plain_phases(S, length, rounds):
+    """Return the sound and the seconds of plain Griffin-Lim from noise."""
     began = time.perf_counter()
     y = librosa.griffinlim(
         S, n_iter=rounds, momentum=0, hop_length=chapter.HOP, n_fft=chapter.N_FFT,
         random_state=FILTER_SEED, length=length,
     )
-    plain_seconds = time.perf_counter() - began
-    target = metrics.spectral_convergence(S, y)
-    for n in range(5, rounds, 5):
+    return y, time.perf_counter() - began
+
+
+def published_run(clips, options):
+    """Run the method as published: random filters, start from noise, plain Griffin-Lim."""
+    X_content, X_style = (chapter.log_frames(y) for y in clips)
+    track = Track(every=10)
+    losses = chapter.published_losses(X_content, X_style, chapter.draw_filters(FILTER_SEED))
+    noise = 1e-3 * np.random.default_rng(FILTER_SEED).standard_normal(X_content.shape)
+    X, history = chapter.minimise(
+        chapter.weighted(losses), noise, options.iterations, callback=track
+    )
+    search = track.seconds()
+    # As published: negative values are left in.
+    y, phases = plain_phases(np.expm1(X).T, len(clips[0]), options.rounds)
+    print(f"published: {search:.0f} s + {phases:.1f} s", flush=True)
+    return {
+        "X": X, "y": y, "own": history[:, 1].min(), "search": search, "all": search + phases,
+        "points": [(seconds, x.reshape(X.shape)) for seconds, x in track.points],
+    }
+
+
+def our_search(clips):
+    """Follow the chapter's search for magnitudes, to see when it reaches what."""
+    X_content, X_style = (chapter.log_frames(y) for y in clips)
+    track = Track(stop=chapter.until_slow())
+    loss = chapter.weighted(chapter.closed_form_losses(X_content, X_style))
+    start = chapter.equalised(X_content, X_style)
+    Z, _ = chapter.minimise(lambda Z: loss(tf.abs(Z)), start, 100, callback=track)
+    points = [(seconds, np.abs(x).reshape(Z.shape)) for seconds, x in track.points]
+    return {"X": np.abs(Z), "points": points}
+
+
+def timed_transfer(clips):
+    """Return the seconds of one whole transfer, and its sound."""
+    began = time.perf_counter()
+    y, _ = chapter.transfer_style(*((y, chapter.SR) for y in clips))
+    return time.perf_counter() - began, y
+
+
+def our_phases(S, start, length, target, rounds):
+    """Return the seconds and rounds in which ours converges as far as the target, or NaN."""
+    for n in range(5, rounds + 1, 5):
         began = time.perf_counter()
         y = spectra.griffin_lim(S, n, start=start, length=length)
         seconds = time.perf_counter() - began
         if metrics.spectral_convergence(S, y) <= target:
-            break
-    return target, plain_seconds, seconds, n
+            return seconds, n
+    return NEVER, NEVER
 
 
-def compare(y_content, y_style, cold, iterations, rounds):
-    """Return the metrics of the published method and of ours, side by side."""
-    X_content, X_style = chapter.log_frames(y_content), chapter.log_frames(y_style)
-    judge = Judge(X_content, X_style)
-    own_judge = Judge(X_content, X_style, (FILTER_SEED,))
-    published = published_run(y_content, y_style, iterations, rounds)
-    print(f"published: {published['search']:.0f} s + {published['phase']:.1f} s", flush=True)
-    again = [timed_transfer(y_content, y_style) for _ in range(3)]
-    warm, (y_ours, sr) = min(again, key=lambda run: run[0])
-    ours = our_search(y_content, y_style)
+def phase_race(X, y_content, rounds):
+    """Race both to the convergence that the plain rounds reach on the published array."""
+    S = spectra.magnitude_from_log(X).T
+    y, plain = plain_phases(S, len(y_content), rounds)
+    target = metrics.spectral_convergence(S, y)
+    quick, n = our_phases(S, spectra.stft(y_content), len(y_content), target, rounds)
+    return {"target": target, "published": (plain, rounds), "ours": (quick, n)}
+
+
+def rows_of(clips, options, cold):
+    """Run both methods; return rows of name, unit, better, published value, our value."""
+    y_content, X_content, X_style = clips[0], *(chapter.log_frames(y) for y in clips)
+    judge, own = Judge(X_content, X_style), Judge(X_content, X_style, (FILTER_SEED,))
+    published, ours = published_run(clips, options), our_search(clips)
+    warm, y_ours = min((timed_transfer(clips) for _ in range(3)), key=lambda run: run[0])
+    sounds = published["y"], y_ours
     target = judge(published["X"])
-    reached = {
-        name: first_to_reach(((s, judge(X)) for s, X in run["points"]), target)
-        for name, run in (("published", published), ("ours", ours))
-    }
-    S = spectra.magnitude_from_log(published["X"]).T
-    convergence, plain, quick, n = phase_race(
-        S, spectra.stft(y_content), len(y_content), rounds
+    reached = [
+        first_to_reach([(s, judge(X)) for s, X in run["points"]], target)
+        for run in (published, ours)
+    ]
+    # The last note of the published search may lie a few steps before its end.
+    reached[0] = published["search"] if np.isnan(reached[0]) else reached[0]
+    own_seconds = first_to_reach([(s, own(X)) for s, X in ours["points"]], published["own"])
+    race = phase_race(published["X"], y_content, options.rounds)
+    phases = race["published"][0], race["ours"][0]
+    scored = [judge(chapter.log_frames(y)) for y in sounds]
+    chroma, onsets = (
+        [measure(y, y_content, chapter.SR) for y in sounds]
+        for measure in (metrics.chroma_correlation, metrics.onset_correlation)
     )
-    total = published["search"] + published["phase"]
-    score = {
-        "published": judge(chapter.log_frames(published["y"])),
-        "ours": judge(chapter.log_frames(y_ours)),
-    }
-    sounds = {"published": published["y"], "ours": y_ours}
-    marks = {
-        "published": (reached["published"] or published["search"]) + plain,
-        "ours": (reached["ours"] or float("nan")) + quick,
-    }
-    rows = [
-        ("Seconds in all, from two clips to a finished sound", "s", "lower", total, cold),
-        ("The same, second call in a session", "s", "lower", total, warm),
-        ("Fresh judge, finished sound", "loss", "lower", score["published"], score["ours"]),
+    return [
+        ("Seconds from two clips to a finished sound", "s", "lower", published["all"], cold),
+        ("The same, later in a session", "s", "lower", published["all"], warm),
+        ("Fresh judge, finished sound", "loss", "lower", *scored),
         ("Fresh judge, array of magnitudes", "loss", "lower", target, judge(ours["X"])),
-        ("Published method's own filters, array", "loss", "lower", published["own"],
-         own_judge(ours["X"])),
-        ("Seconds until the array reaches the published array's fresh score", "s", "lower",
-         reached["published"] or published["search"], reached["ours"] or float("nan")),
-        ("Griffin-Lim seconds to the same spectral convergence", "s", "lower", plain, quick),
-        ("Both together: search and phases to the published marks", "s", "lower",
-         marks["published"], marks["ours"]),
-        ("Griffin-Lim rounds to the same spectral convergence", "", "lower", rounds, n),
-        *(
-            (f"{name} of the finished sound with the content", "", "higher",
-             *(measure(sounds[who], y_content, sr) for who in ("published", "ours")))
-            for name, measure in (("Chroma correlation", metrics.chroma_correlation),
-                                  ("Onset correlation", metrics.onset_correlation))
-        ),
-        ("Cells of the array that are negative", "%", "lower",
-         100 * float(np.mean(published["X"] < 0)), 0.0),
+        ("The published draw of filters, array", "loss", "lower", published["own"],
+         own(ours["X"])),
+        ("Search until the fresh judge's score of the published array", "s", "lower", *reached),
+        ("Search until the published array's score by its own draw", "s", "lower",
+         published["search"], own_seconds),
+        ("Phases until the published spectral convergence", "s", "lower", *phases),
+        ("Rounds until the published spectral convergence", "", "lower", race["published"][1],
+         race["ours"][1]),
+        ("Search and phases together, each to the published mark", "s", "lower",
+         *(np.add(reached, phases))),
+        ("Spectral convergence that both must reach", "dB", "lower", race["target"],
+         race["target"]),
+        ("Chroma correlation with the content", "", "higher", *chroma),
+        ("Onset correlation with the content", "", "higher", *onsets),
+        ("Negative cells of the array", "%", "lower", 100 * np.mean(published["X"] < 0), 0.0),
     ]
-    table = [
-        {"metric": metric, "value": value, "unit": unit, "better": better, "group": group}
-        for metric, unit, better, *values in rows
-        for group, value in zip(("published", "ours"), values, strict=True)
-        if np.isfinite(value)  # a score that was never reached has no time
-    ]
-    ratios = [
-        ("Seconds in all, from two clips to a finished sound", total / cold),
-        ("The same, second call in a session", total / warm),
-        ("Fresh judge, finished sound", score["ours"] / score["published"]),
-        ("Both together: search and phases to the published marks",
-         marks["published"] / marks["ours"]),
-    ]
-    table += [
-        {"metric": metric, "value": value, "unit": "times", "group": "ratio"}
-        for metric, value in ratios
-        if np.isfinite(value)
-    ]
-    print(f"Griffin-Lim raced to {convergence:.1f} dB")
+
+
+def with_ratios(rows):
+    """Return metrics of both methods, and the ratio where seconds or scores are compared."""
+    table = []
+    for name, unit, better, *values in rows:
+        both = dict(zip(("published", "ours"), (float(v) for v in values), strict=True))
+        if unit in ("s", "loss"):
+            both["published over ours"] = both["published"] / both["ours"]
+        table += [
+            {"metric": name, "value": value, "unit": unit, "better": better, "group": group}
+            for group, value in both.items()
+            if np.isfinite(value)  # a mark that was never reached has no time
+        ]
     return table
 
 
-def timed_transfer(y_content, y_style):
-    """Return the seconds of one whole transfer, and its result."""
-    began = time.perf_counter()
-    result = chapter.transfer_style((y_content, chapter.SR), (y_style, chapter.SR))
-    return time.perf_counter() - began, result
+def long_clips(seconds):
+    """Return an organ sonata and a piano rag, a minute or more each, cut to a length."""
+    pieces = (
+        scores.render("mozart/k545/movement1_exposition", instrument="Church Organ", tempo=110),
+        scores.render("joplin/maple_leaf_rag", tempo=90),
+    )
+    return [np.resize(y, int(seconds * sr)) for y, sr in pieces]
+
+
+def published_evaluation(clips):
+    """Return the seconds of one evaluation of the published loss with its gradient."""
+    X_content, X_style = (tf.constant(chapter.log_frames(y)) for y in clips)
+    losses = chapter.published_losses(X_content, X_style, chapter.draw_filters(FILTER_SEED))
+    evaluate = chapter.with_gradient(chapter.weighted(losses))
+    return chapter.milliseconds(lambda: evaluate(X_content)[1].numpy(), repeats=4) / 1000
 
 
 def by_length(lengths):
-    """Return time and memory of the chapter's transfer, and of one published evaluation."""
+    """Return time and memory of whole transfers, shortest first, then published evaluations."""
     rows = []
-    longest = max(lengths)
-    content, _ = scores.render(
-        "mozart/k545/movement1_exposition", chapter.SR, instrument="Church Organ", tempo=110,
-        duration=longest,
-    )
-    style, _ = scores.render("joplin/maple_leaf_rag", chapter.SR, tempo=90, duration=longest)
-    for seconds in lengths:
-        n = seconds * chapter.SR
-        y_content, y_style = np.resize(content, n), np.resize(style, n)
-        ours, _ = timed_transfer(y_content, y_style)
+    for seconds in sorted(lengths):
+        taken, _ = timed_transfer(long_clips(seconds))
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        X_content, X_style = (tf.constant(chapter.log_frames(y)) for y in (y_content, y_style))
-        losses = chapter.published_losses(X_content, X_style, chapter.draw_filters(FILTER_SEED))
-        evaluate = chapter.with_gradient(chapter.weighted(losses))
-        once = chapter.milliseconds(
-            lambda f=evaluate, X=X_content: f(X)[1].numpy(), repeats=4
-        )
-        print(f"{seconds} s of sound: {ours:.1f} s, {memory:.2f} GiB", flush=True)
-        rows += [
-            {"metric": "Ours: whole transfer", "value": ours, "unit": "s"},
-            {"metric": "Ours: most memory so far", "value": memory, "unit": "GiB"},
-            {"metric": "Published: one evaluation", "value": once / 1000, "unit": "s"},
-        ]
-        for row in rows[-3:]:
-            row["group"] = f"{seconds} s of sound"
-    return rows
+        print(f"{seconds} s of sound: {taken:.1f} s, {memory:.2f} GiB", flush=True)
+        rows += [("Ours: whole transfer", "s", seconds, taken),
+                 ("Ours: most memory of the process", "GiB", seconds, memory)]
+    for seconds in sorted(lengths):
+        rows += [("Published: one evaluation of about 320", "s", seconds,
+                  published_evaluation(long_clips(seconds)))]
+    return [
+        {"metric": name, "unit": unit, "group": f"{seconds} s of sound", "value": value}
+        for name, unit, seconds, value in rows
+    ]
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--iterations", type=int, default=PUBLISHED["iterations"])
+    parser.add_argument("--rounds", type=int, default=PUBLISHED["rounds"])
+    parser.add_argument("--seconds", type=float, default=PUBLISHED["seconds"])
+    parser.add_argument("--lengths", type=int, nargs="*", default=LENGTHS)
+    return parser.parse_args()
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--iterations", type=int, default=300, help="published L-BFGS iterations")
-    parser.add_argument("--rounds", type=int, default=500, help="published Griffin-Lim rounds")
-    parser.add_argument("--seconds", type=float, default=10.0, help="how much of each clip")
-    parser.add_argument("--lengths", type=int, nargs="*", default=LENGTHS, help="clip lengths")
-    options = parser.parse_args()
-    began = time.perf_counter()
+    options, began = arguments(), time.perf_counter()
     training.seed_everything(FILTER_SEED)
     own = datasets.available("neural_style_audio")
     recordings = "neural_style_audio" if own else "style_clips"
-    clips, names = load_dataset(recordings).files, PAIRS[recordings]
-    y_content, y_style = (audio.load(clips[n], duration=options.seconds)[0] for n in names)
-    cold, _ = timed_transfer(y_content, y_style)  # before anything else has warmed up
-    lengths = by_length(options.lengths) if options.lengths else []
-    table = compare(y_content, y_style, cold, options.iterations, options.rounds)
+    names, files = PAIRS[recordings], load_dataset(recordings).files
+    clips = [audio.load(files[name], duration=options.seconds)[0] for name in names]
+    cold, _ = timed_transfer(clips)  # before anything has warmed up
+    whole = all(getattr(options, name) == value for name, value in PUBLISHED.items())
     shared = {
-        "data": f"{recordings}: {names[0]} (content), {names[1]} (style)",
         "settings": vars(options) | {"alpha": chapter.ALPHA, "judge_seeds": JUDGE_SEEDS},
-        "profile": "full",
+        "profile": "full" if whole else "quick",
     }
-    suffix = f"-{recordings}" if own else ""
-    path = results.record(
-        "01_style_transfer", table, variant=f"benchmark{suffix}",
-        seconds=time.perf_counter() - began, **shared,
-    )
-    print(f"wrote {path.name}")
-    if lengths:
-        shared["data"] = "Mozart K. 545 on an organ (content), Maple Leaf Rag on a piano (style)"
+    if options.lengths:
         path = results.record(
-            "01_style_transfer", lengths, variant="lengths",
+            "01_style_transfer", by_length(options.lengths), variant="lengths",
+            data="Mozart K. 545 on an organ (content), Maple Leaf Rag on a piano (style)",
             seconds=time.perf_counter() - began, **shared,
         )
-        print(f"wrote {path.name}")
+        print(f"wrote {path.name}", flush=True)
+    path = results.record(
+        "01_style_transfer", with_ratios(rows_of(clips, options, cold)),
+        variant="benchmark" + ("-" + recordings if own else ""),
+        data=f"{recordings}: {names[0]} (content), {names[1]} (style)",
+        seconds=time.perf_counter() - began, **shared,
+    )
+    print(f"wrote {path.name}", flush=True)
 
 
 if __name__ == "__main__":

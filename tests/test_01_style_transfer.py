@@ -256,6 +256,7 @@ def test_bad_clips_are_named_with_what_to_do(chapter, clips, make, says):
         {"alpha": float("nan")},
         {"alpha": "0.1"},
         {"iterations": 0},
+        {"iterations": True},
         {"rounds": 1.5},
         {"tolerance": -1},
     ],
@@ -271,3 +272,56 @@ def test_phases_of_the_content_beat_noise(clips):
     own = spectra.griffin_lim(S, 2, start=D, length=len(clips[0]))
     noise = spectra.griffin_lim(S, 2, length=len(clips[0]))
     assert metrics.spectral_convergence(S, own) < metrics.spectral_convergence(S, noise) - 20
+
+
+def test_the_equaliser_gives_each_bin_the_mean_of_the_style(chapter, frames):
+    content, style = frames
+    S, S_style = (np.expm1(X) for X in (chapter.equalised(content, style), style))
+    gain = chapter.equaliser(content, style)
+    free = gain < 0.99 * gain.max()
+    assert gain.max() <= 10 ** (30 / 20) + 1e-6 and free.sum() > 100
+    np.testing.assert_allclose(
+        S.mean(axis=0)[free] + 0.01 * gain[free], S_style.mean(axis=0)[free] + 0.01, rtol=1e-3
+    )
+    ratio = S[:, free] / np.maximum(np.expm1(content[:, free]), 1e-6)
+    heard = content[:, free] > 0.1
+    np.testing.assert_allclose(ratio[heard], np.broadcast_to(gain[free], ratio.shape)[heard], 1e-3)
+
+
+def test_nothing_is_louder_than_the_clips(chapter, frames):
+    content, style = frames
+    wild = content.copy()
+    wild[3, 7], wild[5] = 16.0, content.max()
+    S = chapter.limited(wild, content, style)
+    clips = np.expm1(np.concatenate([content, style]))
+    assert S.shape == content.T.shape
+    assert S.max() <= clips.max() * 1.001
+    loudest = np.linalg.norm(clips, axis=1).max()
+    assert np.linalg.norm(S, axis=0).max() <= loudest * 1.001
+    np.testing.assert_allclose(S[:, 20], np.expm1(content[20]), rtol=1e-4)
+
+
+def test_a_search_goes_on_while_it_gains_and_ends_when_it_does_not(chapter):
+    class Point:
+        def __init__(self, fun):
+            self.fun = fun
+
+    stop = chapter.until_slow(share=0.1, steps=3)
+    for fun in (100, 99, 98, 80, 70, 65):
+        stop(Point(fun))
+    with pytest.raises(StopIteration):
+        for fun in (64, 63.9, 63.8):
+            stop(Point(fun))
+
+
+def test_settings_of_numpy_are_numbers_too(chapter, clips):
+    content, style = ((y[: SR // 2], SR) for y in clips)
+    y, _ = chapter.transfer_style(
+        content, style, iterations=np.int64(2), alpha=np.float32(0.1), rounds=np.int32(1)
+    )
+    assert len(y) == SR // 2
+
+
+def test_integers_that_were_only_cast_are_refused(chapter, clips):
+    with pytest.raises(InputError, match="content: samples lie from -1 to 1"):
+        chapter.transfer_style((clips[0] * 32768, SR), (clips[1], SR))

@@ -234,7 +234,7 @@ def test_all_that_the_package_needs_is_installed_with_it(tracked):
 
 def test_no_package_registry_is_named(tracked):
     # Written in pieces, so that this file passes too.
-    parts = [("py", "pi."), ("python", "hosted."), ("npm", "js."), ("pytorch", ".org/whl")]
+    parts = [("py", "pi"), ("python", "hosted"), ("npm", "js"), ("pytorch", ".org/whl")]
     hosts = ["".join(pair).encode() for pair in parts]
     found = [path.name for path in tracked if any(host in path.read_bytes() for host in hosts)]
     assert found == []
