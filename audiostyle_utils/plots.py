@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # The colours of Okabe and Ito that stand out on white, darkest contrasts first.
-COLOURS = ("#0072B2", "#D55E00", "#000000", "#CC79A7", "#009E73", "#E69F00")
-LINE_STYLES = ("-", "--", "-.", ":")
+COLOURS = ("#0072B2", "#D55E00", "#000000", "#009E73", "#CC79A7", "#E69F00")
+LINE_STYLES = ("-", "--", "-.", (0, (1, 1)))
 SPECTROGRAM_MAP = "magma"
 
 # A figure this wide keeps its letters at 10 pixels or more when a phone scales it to its screen.
@@ -248,7 +248,8 @@ def loss_curve(
         ax = panels(height=3.4)[1]
     for i, (name, at, values) in enumerate(curves):
         style = LINE_STYLES[i % len(LINE_STYLES)]
-        ax.plot(at, values, style, color=COLOURS[i % len(COLOURS)], linewidth=2, label=name)
+        colour = COLOURS[i % len(COLOURS)]
+        ax.plot(at, values, linestyle=style, color=colour, linewidth=2, label=name)
     ax.set_yscale("log" if log else "linear", **({"nonpositive": "mask"} if log else {}))
     ax.grid(True, which="major", alpha=0.3)
     if any(name for name, _, _ in curves):

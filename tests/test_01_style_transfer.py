@@ -45,8 +45,8 @@ def patches(X, width=11):
 
 
 def test_published_losses_are_the_published_formulas(chapter):
-    """Restated with explicit patches: relu(P W), Gram / frames, sums of squares."""
-    X, content, style = (random_frames((20, 7), seed) for seed in range(3))
+    """Restated with explicit patches at the source's 430 frames: relu(P W), F'F / 430."""
+    X, content, style = (random_frames((430, 7), seed) for seed in range(3))
     filters = chapter.draw_filters(0, 32, bins=7)
     W = filters.numpy().reshape(-1, 32).astype(np.float64)
     F, F_content, F_style = (
@@ -54,7 +54,7 @@ def test_published_losses_are_the_published_formulas(chapter):
     )
     expected = (
         np.sum((F - F_content) ** 2),
-        np.sum((F.T @ F / 20 - F_style.T @ F_style / 20) ** 2),
+        np.sum((F.T @ F / 430 - F_style.T @ F_style / 430) ** 2),
     )
     found = chapter.published_losses(content, style, filters)(X)
     np.testing.assert_allclose([float(loss) for loss in found], expected, rtol=1e-4)
@@ -237,7 +237,9 @@ def test_loud_results_stay_within_what_a_file_holds(chapter, clips):
         (lambda ok: ("no_such_file.wav", ok), "no_such_file.wav"),
         (lambda ok: ((np.zeros(SR, np.float32), SR), ok), "content is silent"),
         (lambda ok: (ok, (np.zeros(SR, np.float32), SR)), "style is silent"),
-        (lambda ok: (ok, (ok[0][:3000], SR)), "style has 3000 samples"),
+        (lambda ok: ((np.full(SR, 0.3, np.float32), SR), ok), "content is silent"),
+        (lambda ok: ((np.stack([ok[0], -ok[0]]), SR), ok), "channels cancel"),
+        (lambda ok: (ok, (ok[0][:3000], SR)), "style lasts 0.14 s"),
         (lambda ok: ((np.full(SR, np.nan, np.float32), SR), ok), "content holds NaN"),
         (lambda ok: (ok[0], ok), "content"),
         (lambda ok: ((ok[0], -1), ok), "-1"),
@@ -255,6 +257,7 @@ def test_bad_clips_are_named_with_what_to_do(chapter, clips, make, says):
         {"alpha": -1},
         {"alpha": float("nan")},
         {"alpha": "0.1"},
+        {"alpha": True},
         {"iterations": 0},
         {"iterations": True},
         {"rounds": 1.5},
@@ -325,3 +328,32 @@ def test_settings_of_numpy_are_numbers_too(chapter, clips):
 def test_integers_that_were_only_cast_are_refused(chapter, clips):
     with pytest.raises(InputError, match="content: samples lie from -1 to 1"):
         chapter.transfer_style((clips[0] * 32768, SR), (clips[1], SR))
+
+
+@pytest.mark.parametrize(("content_seconds", "style_seconds"), [(2.0, 0.3), (0.3, 2.0), (1, 1)])
+def test_clips_of_very_different_length_keep_their_level(
+    chapter, clips, content_seconds, style_seconds
+):
+    """Both are at about the same level, and so is the result, in its middle and at its ends."""
+    tones = sum(np.sin(2 * np.pi * f * np.arange(2 * SR) / SR) for f in (220, 330, 500))
+    content = (0.08 * tones).astype(np.float32)[: int(content_seconds * SR)]
+    style = clips[1][: int(style_seconds * SR)]
+    y, _ = chapter.transfer_style((content, SR), (style, SR))
+
+    def level(part):
+        return 20 * np.log10(np.sqrt(np.mean(part**2)))
+
+    third, end = len(y) // 3, min(len(y) // 4, SR // 5)
+    assert abs(level(y[third : 2 * third]) - level(style)) < 6
+    for part in (y[:end], y[-end:]):
+        assert abs(level(part) - level(y[third : 2 * third])) < 6
+
+
+def test_a_result_begins_and_ends_without_a_click(chapter, clips):
+    content, style = clips
+    offset = (content + np.float32(0.3), SR)
+    y, _ = chapter.transfer_style(offset, (style, SR), iterations=10)
+    rms = np.sqrt(np.mean(y**2))
+    assert np.abs(y[[0, -1]]).max() < 1e-6
+    assert np.abs(y[:110]).max() < 6 * rms and np.abs(y[-110:]).max() < 6 * rms
+    assert abs(y.mean()) < 0.01
