@@ -251,6 +251,22 @@ def test_papermill_runs_a_chapter_with_other_settings(book):
     assert printed(target) == ["7 full\n"]
 
 
+def test_a_setting_that_a_chapter_does_not_have_is_refused(book):
+    notebook = nbformat.read(book.chapter("01"), as_version=4)
+    settings = new_code_cell("seed = 0\nseconds = None", metadata={"tags": ["parameters"]})
+    notebook.cells.insert(0, settings)
+    nbformat.write(notebook, book.chapter("01"))
+    chapter.check_names(book.chapter("01"), ["-p", "seconds", "3", "-p", "seed", "7"])
+    with pytest.raises(BuildError, match="no setting 'sed': use seed, seconds"):
+        chapter.check_names(book.chapter("01"), ["-p", "sed", "7"])
+
+
+def test_a_data_folder_that_is_not_there_is_named_at_once(book, monkeypatch):
+    monkeypatch.setenv("AUDIOSTYLE_DATA", "no/such/folder")
+    with pytest.raises(BuildError, match="no/such/folder"):
+        common.prepare(book, "quick", "make book")
+
+
 def test_relative_folders_are_made_absolute(book, monkeypatch):
     monkeypatch.setenv("AUDIOSTYLE_DATA", "../data")
     monkeypatch.chdir(book.root)

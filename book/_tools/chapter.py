@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 from book._tools.common import Book, BuildError, cell_seconds, prepare, profile, run
@@ -37,10 +38,28 @@ def papermill(book: Book, chapter: Path, profile_name: str, options: list[str]) 
     return target
 
 
+def check_names(chapter: Path, options: list[str]) -> None:
+    """Refuse a setting that the chapter does not have: papermill would pass over it.
+
+    Raises
+    ------
+    BuildError
+        The name is not assigned in the chapter's settings cell.
+    """
+    from papermill import inspect_notebook
+
+    known = inspect_notebook(str(chapter))
+    flags = {"-p", "--parameters", "-r", "--parameters_raw"}
+    for flag, name in pairwise(options):
+        if flag in flags and name not in known:
+            raise BuildError(f"{chapter.stem} has no setting {name!r}: use {', '.join(known)}.")
+
+
 def main(book: Book) -> None:
     """Do what `make chapter` promises."""
     chapter = book.chapter(os.environ.get("CH", ""))
     options = os.environ.get("P", "")
+    check_names(chapter, shlex.split(options))
     said = f"make chapter CH={chapter.stem.split('_')[0]} PROFILE={profile()}"
     prepare(book, profile(), f"{said} P={shlex.quote(options)}" if options else said)
     target = papermill(book, chapter, profile(), shlex.split(options))

@@ -132,6 +132,8 @@ def cell_seconds() -> int:
 def prepare(book: Book, profile_name: str, command: str) -> None:
     """Set the environment that the kernels and tests started from here inherit."""
     given = os.environ.get("AUDIOSTYLE_DATA")
+    if given and not Path(given).expanduser().is_dir():
+        raise BuildError(f"AUDIOSTYLE_DATA is {given!r}, and there is no such folder.")
     # Kernels run in chapters/, where a path relative to the repository would point elsewhere.
     for name in ("AUDIOSTYLE_DATA", "AUDIOSTYLE_CACHE", "AUDIOSTYLE_CHAPTERS"):
         if value := os.environ.get(name):
