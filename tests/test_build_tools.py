@@ -270,6 +270,7 @@ def test_a_data_folder_that_is_not_there_is_named_at_once(book, monkeypatch):
 def test_relative_folders_are_made_absolute(book, monkeypatch):
     monkeypatch.setenv("AUDIOSTYLE_DATA", "../data")
     monkeypatch.chdir(book.root)
+    (book.root.parent / "data").mkdir()
     common.prepare(book, "quick", "make book")
     assert os.environ["AUDIOSTYLE_DATA"] == str(book.root.parent / "data")
     assert os.environ["AUDIOSTYLE_COMMAND"] == "AUDIOSTYLE_DATA=../data make book"
