@@ -132,6 +132,8 @@ def pages(empty_book, empty_pages):
             "01_style_transfer-quick-bench": result(
                 "bench",
                 [
+                    {"metric": "correlation", "group": "yardstick", "value": 0.1, "unit": "",
+                     "better": "higher"},
                     {"metric": "time", "group": "published", "value": 287.1, "unit": "s",
                      "better": "lower", "data": "10 s"},
                     {"metric": "time", "group": "ours", "value": 2.3, "unit": "s",
@@ -189,12 +191,12 @@ def test_numbers_are_those_of_the_file(pages):
 def test_groups_stand_side_by_side_and_the_better_is_strong(pages):
     table = pages["chapters/01_style_transfer"].find("table")
     assert cells(table) == [
-        ["Measure", "On", "published", "ours", "Unit"],
-        ["time", "10 s", "287.1", "2.3", "s"],
-        ["correlation", "", "0.8", "–", ""],
-        ["memory", "", "–", "7", "MB"],
+        ["Measure", "On", "published", "ours", "yardstick", "Unit"],
+        ["correlation", "", "0.8", "–", "0.1", ""],
+        ["time", "10 s", "287.1", "2.3", "–", "s"],
+        ["memory", "", "–", "7", "–", "MB"],
     ]
-    assert [strong.get_text() for strong in table.find_all("strong")] == ["2.3"]
+    assert [strong.get_text() for strong in table.find_all("strong")] == ["0.8", "2.3"]
 
 
 def test_a_chapter_shows_the_runs_that_it_asks_for(pages):
