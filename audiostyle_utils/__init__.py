@@ -23,6 +23,7 @@ _MODULES = (
     "results",
     "scores",
     "settings",
+    "soundfont",
     "spectra",
     "speech",
     "training",
