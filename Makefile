@@ -3,8 +3,9 @@
 #   make book                  the finished book in _build/html
 #   make test                  every test, with the chapters and the built book
 #   make chapter CH=01         one chapter into _build/runs (PROFILE=full, P="-p name value")
-#   make bench CH=01           the chapter's benchmarks
-#   make keep CH=01            copy what its runs measured to results/
+#   make bench CH=01           the chapter's benchmarks (P="--option value" goes to them)
+#   make keep CH=01            copy what its runs measured to results/, and what they trained
+#                              to audiostyle_utils/pretrained/
 #   make clean                 remove what was built; .venv stays
 #
 # PROFILE is quick (the default), colab or full. PYTHON names a Python of 3.11 to 3.13.

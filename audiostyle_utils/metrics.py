@@ -1,7 +1,11 @@
-"""Measures of how near one sound is to another, one function each.
+"""Measures, one function each: how near two sounds are, how often a classifier is right.
 
-All of them return a plain float. Where two signals differ in length, both are cut to the shorter.
+Those of sounds return a plain float. Where two signals differ in length, both are cut to the
+shorter. Those of classifiers take one row of probabilities and one label for each track.
 """
+
+import math
+import numbers
 
 import numpy as np
 
@@ -19,6 +23,10 @@ _EDGE = 3
 _SHORTEST = (_EDGE + 2) * _HOP_LENGTH
 # Below this, an error is rounding: -200 dB.
 _EXACT = 1e-10
+# What a sum of probabilities may miss 1 by: the rounding of float16.
+_ROUNDING = 5e-3
+# The temperatures that are tried. Beyond them, probabilities are as good as even or certain.
+_COLDEST, _HOTTEST = 0.05, 20.0
 
 
 def spectral_convergence(S: np.ndarray, y: np.ndarray, hop_length: int = 512) -> float:
@@ -141,6 +149,305 @@ def onset_correlation(y: np.ndarray, reference: np.ndarray, sr: int) -> float:
     return float(_correlations(*envelopes)[0])
 
 
+def bootstrap_interval(
+    correct: np.ndarray, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """Return how far the mean over the tracks might lie from what was measured.
+
+    This is the percentile bootstrap: as many tracks as there are, drawn with replacement, time and
+    again. The interval holds the middle part of the means. It tells what other tracks of the same
+    kind could have given, not what another training of the network would give. Where all tracks
+    agree, it has no width: that says little for a handful of tracks.
+
+    Parameters
+    ----------
+    correct : np.ndarray, shape (tracks,)
+        True or 1 for each track that was right, else False or 0; or any other number a track.
+    confidence : float
+        The part of the means that the interval holds, between 0 and 1.
+    resamples : int
+        How often the tracks are drawn, at least 1.
+    seed : int
+        Of the draws, 0 or more. The same seed gives the same interval.
+
+    Returns
+    -------
+    low, high : float
+        The ends, in the unit of `correct`.
+
+    Raises
+    ------
+    InputError
+        `correct` is not a filled row of finite numbers, or another value is out of its range.
+
+    Chapter
+    -------
+    02_genre_cnn
+
+    References
+    ----------
+    B. Efron, R. J. Tibshirani (1993). An Introduction to the Bootstrap. Chapman & Hall.
+    """
+    values = _per_track(correct, "correct")
+    _check_bootstrap(confidence, resamples, seed)
+    rng = np.random.default_rng(seed)
+    means = [values[rng.integers(values.size, size=values.size)].mean() for _ in range(resamples)]
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def paired_bootstrap(
+    correct_a: np.ndarray,
+    correct_b: np.ndarray,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float, float]:
+    """Return how much better one system is than another on the same tracks, with its interval.
+
+    Each draw takes the same tracks for both, so that tracks which are hard for both cancel out.
+    An interval that leaves out 0 speaks for a true difference.
+
+    Parameters
+    ----------
+    correct_a, correct_b : np.ndarray, shape (tracks,)
+        What each system got on each track, in the same order: True or 1 where it was right.
+    confidence, resamples, seed
+        As for `bootstrap_interval`.
+
+    Returns
+    -------
+    difference : float
+        Mean of `correct_a` less mean of `correct_b`; above 0 where a is better.
+    low, high : float
+        The ends of the interval of the difference.
+
+    Raises
+    ------
+    InputError
+        The two differ in length, or as for `bootstrap_interval`.
+
+    Chapter
+    -------
+    02_genre_cnn
+
+    References
+    ----------
+    B. Efron, R. J. Tibshirani (1993). An Introduction to the Bootstrap. Chapman & Hall.
+    """
+    a, b = _per_track(correct_a, "correct_a"), _per_track(correct_b, "correct_b")
+    if a.size != b.size:
+        raise InputError(
+            f"correct_a has {a.size} tracks and correct_b {b.size}. "
+            "Give what both systems got on the same tracks, in the same order."
+        )
+    low, high = bootstrap_interval(a - b, confidence, resamples, seed)
+    return float((a - b).mean()), low, high
+
+
+def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 10) -> float:
+    """Return how far the stated confidence is from the accuracy: expected calibration error.
+
+    The confidence of a track is its largest probability. The tracks are put into equal bins by
+    confidence, bin m holding those in ((m - 1) / bins, m / bins]. With n(m) of the n tracks in bin
+    m,
+
+    ECE = sum over m of n(m) / n * abs(accuracy(m) - mean confidence(m)).
+
+    Parameters
+    ----------
+    probabilities : np.ndarray, shape (tracks, classes)
+        Each row sums to 1.
+    labels : np.ndarray of int, shape (tracks,)
+        Number of the true class, from 0.
+    bins : int
+        Number of bins, at least 1.
+
+    Returns
+    -------
+    float
+        From 0 to 1. 0: of the tracks with confidence 0.7, 70 % are right, and so on.
+
+    Raises
+    ------
+    InputError
+        The probabilities or labels are not usable or do not agree in number.
+
+    Chapter
+    -------
+    02_genre_cnn
+
+    References
+    ----------
+    C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger (2017). On calibration of modern neural networks.
+    ICML.
+    """
+    confidence, accuracy, count = reliability_curve(probabilities, labels, bins)
+    return float((count * np.abs(accuracy - confidence)).sum() / count.sum())
+
+
+def reliability_curve(
+    probabilities: np.ndarray, labels: np.ndarray, bins: int = 10
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return accuracy against confidence, bin by bin: the points of a reliability diagram.
+
+    Parameters
+    ----------
+    probabilities, labels, bins
+        As for `calibration_error`.
+
+    Returns
+    -------
+    confidence : np.ndarray, shape (filled bins,)
+        Mean of the largest probability of the tracks in each bin, rising. Empty bins are left out.
+    accuracy : np.ndarray, shape (filled bins,)
+        Part of these tracks that is right. Equal to the confidence where calibration is perfect.
+    count : np.ndarray of int, shape (filled bins,)
+        Number of tracks in each bin.
+
+    Raises
+    ------
+    InputError
+        The probabilities or labels are not usable or do not agree in number.
+
+    Chapter
+    -------
+    02_genre_cnn
+    """
+    certain, right = _outcomes(probabilities, labels)
+    if not _is_whole(bins) or bins < 1:
+        raise InputError(f"bins is {bins!r}. Give a whole number of at least 1.")
+    inner = np.arange(1, bins) / bins
+    place = np.digitize(certain, inner, right=True)
+    count = np.bincount(place, minlength=bins)
+    filled = count > 0
+    means = [np.bincount(place, x, bins)[filled] / count[filled] for x in (certain, right)]
+    return means[0], means[1], count[filled]
+
+
+def coverage_curve(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the accuracy on the most confident tracks, for each number of tracks that are kept.
+
+    The tracks that are not kept would go to a person. Where several tracks share a confidence, any
+    of them may be kept first: the curve is the mean over these orders.
+
+    Parameters
+    ----------
+    probabilities : np.ndarray, shape (tracks, classes)
+        Each row sums to 1.
+    labels : np.ndarray of int, shape (tracks,)
+        Number of the true class, from 0.
+
+    Returns
+    -------
+    coverage : np.ndarray, shape (tracks,)
+        Part of the tracks that is kept: 1/n, 2/n, ..., 1.
+    accuracy : np.ndarray, shape (tracks,)
+        Part of the kept tracks that is right. The last value is the accuracy on all of them.
+
+    Raises
+    ------
+    InputError
+        The probabilities or labels are not usable or do not agree in number.
+
+    Chapter
+    -------
+    02_genre_cnn
+
+    References
+    ----------
+    Y. Geifman, R. El-Yaniv (2017). Selective classification for deep neural networks. NeurIPS.
+    """
+    certain, right = _outcomes(probabilities, labels)
+    _, tie, size = np.unique(-certain, return_inverse=True, return_counts=True)
+    shared = np.bincount(tie, right) / size
+    kept = np.arange(1, certain.size + 1)
+    return kept / certain.size, np.cumsum(np.repeat(shared, size)) / kept
+
+
+def temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Return the temperature T at which softmax(logits / T) fits the labels best.
+
+    Best is the least mean negative log likelihood of the true classes. Above 1, the network was
+    too sure of itself; below 1, not sure enough. The class that comes first stays the same. Fit it
+    on tracks that the network was not trained on, and report on others still.
+
+    Parameters
+    ----------
+    logits : np.ndarray, shape (tracks, classes)
+        What goes into the softmax, or the logarithm of what comes out of it: both give the same T.
+    labels : np.ndarray of int, shape (tracks,)
+        Number of the true class, from 0.
+
+    Returns
+    -------
+    float
+        From 0.05 to 20. An end of this range means that the labels set no limit: where all tracks
+        are right, the lowest is always the best, however few they are.
+
+    Raises
+    ------
+    InputError
+        The logits or labels are not usable or do not agree in number.
+
+    Chapter
+    -------
+    02_genre_cnn
+
+    References
+    ----------
+    C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger (2017). On calibration of modern neural networks.
+    ICML.
+    """
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
+    z = _class_rows(logits, "logits")
+    true = (np.arange(len(z)), _labels(labels, *z.shape))
+
+    def loss(log_T: float) -> float:
+        return -log_softmax(z / math.exp(log_T), axis=1)[true].mean()
+
+    ends = math.log(_COLDEST), math.log(_HOTTEST)
+    return math.exp(minimize_scalar(loss, bounds=ends, method="bounded").x)
+
+
+def apply_temperature(probabilities: np.ndarray, T: float) -> np.ndarray:
+    """Return probabilities as they are at another temperature: p ** (1 / T), made to sum to 1.
+
+    For the output p of a softmax this is the softmax of its logits divided by T.
+
+    Parameters
+    ----------
+    probabilities : np.ndarray, shape (tracks, classes)
+        Each row sums to 1.
+    T : float
+        As found by `temperature`; above 0. 1 changes nothing, and more brings a row nearer to even.
+
+    Returns
+    -------
+    np.ndarray, shape (tracks, classes)
+        Each row sums to 1, in the order of classes that it had.
+
+    Raises
+    ------
+    InputError
+        The probabilities are not usable, or `T` is not above 0.
+
+    Chapter
+    -------
+    02_genre_cnn
+    """
+    p = _probabilities(probabilities)
+    if not isinstance(T, numbers.Real) or not 0 < T < math.inf:
+        raise InputError(
+            f"T is {T!r}. Give a finite number above 0, such as temperature() returns."
+        )
+    # The largest is 1 before the power, so that no row vanishes at a low temperature.
+    p = (p / p.max(axis=1, keepdims=True)) ** (1 / float(T))
+    return p / p.sum(axis=1, keepdims=True)
+
+
 def _target(S: np.ndarray) -> np.ndarray:
     """Return magnitudes of shape (bins, frames) that are not silent."""
     S = np.asarray(S)
@@ -196,3 +503,78 @@ def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     size = np.linalg.norm(a, axis=0) * np.linalg.norm(b, axis=0)
     product = (a * b).sum(axis=0)
     return np.divide(product, size, out=np.zeros_like(product), where=size > 0)
+
+
+def _per_track(values: np.ndarray, name: str) -> np.ndarray:
+    """Return one number a track, as float64."""
+    values = np.asarray(values)
+    if values.ndim != 1 or not values.size or values.dtype.kind not in "bfiu":
+        raise InputError(
+            f"{name} has shape {values.shape} and type {values.dtype}. "
+            "Give one number a track, and at least one track."
+        )
+    if not np.isfinite(values).all():
+        raise InputError(f"{name} holds NaN or infinite values. Leave out tracks without a result.")
+    return values.astype(np.float64)
+
+
+def _check_bootstrap(confidence: float, resamples: int, seed: int) -> None:
+    if not isinstance(confidence, numbers.Real) or not 0 < confidence < 1:
+        raise InputError(f"confidence is {confidence!r}. Give a number between 0 and 1: 0.95.")
+    if not _is_whole(resamples) or resamples < 1:
+        raise InputError(f"resamples is {resamples!r}. Give a whole number of at least 1.")
+    if not _is_whole(seed) or seed < 0:
+        raise InputError(f"seed is {seed!r}. Give a whole number of at least 0.")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _class_rows(values: np.ndarray, name: str) -> np.ndarray:
+    """Return an array of shape (tracks, classes) as float64."""
+    values = np.asarray(values)
+    if values.ndim != 2 or not len(values) or values.shape[1] < 2 or values.dtype.kind not in "fiu":
+        raise InputError(
+            f"{name} has shape {values.shape} and type {values.dtype}. "
+            "Give numbers of shape (tracks, classes), with at least one track and two classes."
+        )
+    if not np.isfinite(values).all():
+        raise InputError(
+            f"{name} holds NaN or infinite values. "
+            "Before a logarithm, raise zeros a little: np.log(np.maximum(p, 1e-12))."
+        )
+    return values.astype(np.float64)
+
+
+def _probabilities(values: np.ndarray) -> np.ndarray:
+    p = _class_rows(values, "probabilities")
+    sums = p.sum(axis=1)
+    if p.min() < 0 or np.abs(sums - 1).max() > _ROUNDING:
+        row = int(np.abs(sums - 1).argmax()) if p.min() >= 0 else int(p.min(axis=1).argmin())
+        raise InputError(
+            f"probabilities: row {row} sums to {sums[row]:g}, its least value is "
+            f"{p[row].min():g}. Each row must be 0 or more and sum to 1: apply softmax first."
+        )
+    return p
+
+
+def _labels(labels: np.ndarray, tracks: int, classes: int) -> np.ndarray:
+    labels = np.asarray(labels)
+    if labels.shape != (tracks,) or labels.dtype.kind not in "iu":
+        raise InputError(
+            f"labels has shape {labels.shape} and type {labels.dtype}. "
+            f"Give one whole number for each of the {tracks} tracks."
+        )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise InputError(
+            f"labels go from {labels.min()} to {labels.max()}, but there are {classes} classes. "
+            f"Number the classes from 0 to {classes - 1}."
+        )
+    return labels.astype(np.int64)
+
+
+def _outcomes(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the confidence of each track, and whether its most likely class is the true one."""
+    p = _probabilities(probabilities)
+    return p.max(axis=1), p.argmax(axis=1) == _labels(labels, *p.shape)

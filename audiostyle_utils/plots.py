@@ -1,4 +1,4 @@
-"""Every figure of the book: spectrograms, waveforms, loss curves, and how they are shown.
+"""Every figure of the book: sounds, losses, what a classifier says, and how they are shown.
 
 Each function draws on the `ax` that it is given, or on a new figure of its own, and returns
 `fig, ax`. The figures are plain `matplotlib.figure.Figure` objects that pyplot knows nothing of:
@@ -9,8 +9,10 @@ Colours come from maps and a cycle that readers with any common colour vision ca
 from __future__ import annotations
 
 import base64
+import copy
 import html
 import io
+import numbers
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -25,8 +27,13 @@ if TYPE_CHECKING:
 
 # The colours of Okabe and Ito that stand out on white, darkest contrasts first.
 COLOURS = ("#0072B2", "#D55E00", "#000000", "#009E73", "#CC79A7", "#E69F00")
+# Four more that stand apart from these and from each other, for groups of points.
+MORE_COLOURS = ("#4411CC", "#CC1144", "#8877FF", "#660000")
 LINE_STYLES = ("-", "--", "-.", (0, (1, 1)))
 SPECTROGRAM_MAP = "magma"
+SHARE_MAP = "Blues"
+# Above this share the map is so dark that letters on it are white.
+DARK_SHARE = 0.715
 
 # A figure this wide keeps its letters at 10 pixels or more when a phone scales it to its screen.
 WIDTH_INCHES = 6.0
@@ -34,6 +41,9 @@ TITLE_SIZE, LABEL_SIZE, TICK_SIZE = 14, 13, 12
 PNG_DPI = 130
 PAGE_DPI = 96
 ENVELOPE_COLUMNS = 500
+CLASS_ROWS = 10
+# Each point of an SVG takes half a kilobyte; with more than these, PNG is smaller.
+SVG_POINTS = 200
 
 
 def panels(rows: int = 1, columns: int = 1, *, height: float = 2.9) -> tuple[Figure, Any]:
@@ -257,6 +267,195 @@ def loss_curve(
     return _dress(ax, title, xlabel, ylabel)
 
 
+def confusion(
+    matrix: np.ndarray, names: Sequence[str], *, ax: Axes | None = None, title: str | None = None
+) -> tuple[Figure, Axes]:
+    """Draw a confusion matrix: a row for each true class, a column for each predicted one.
+
+    The numbers are counts, and zeros are left blank. The shade is the part of the row, so that a
+    class with few tracks is as plain to see as one with many.
+
+    Parameters
+    ----------
+    matrix : np.ndarray, (classes, classes)
+        Counts, 0 or more, as `sklearn.metrics.confusion_matrix` gives them.
+    names : sequence of str
+        Names of the classes in the order of the matrix.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure without it.
+    title : str, optional
+        Heading of the plot.
+
+    Returns
+    -------
+    fig : matplotlib.figure.Figure
+    ax : matplotlib.axes.Axes
+        Predicted classes across, true classes down.
+
+    Raises
+    ------
+    InputError
+        If the matrix is not square, finite and free of negative numbers, or `names` does not fit.
+
+    Chapter
+    -------
+    02_genre_cnn
+    """
+    counts = _finite(matrix, "matrix", (2,))
+    names = _names(names, len(counts))
+    if counts.shape[0] != counts.shape[1] or counts.min() < 0:
+        raise InputError(
+            f"matrix has shape {counts.shape} and a least value of {counts.min():g}: "
+            "give counts of 0 or more, one row and one column for each class"
+        )
+    if ax is None:
+        ax = panels(height=1.6 + 0.38 * len(names))[1]
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    # Separate cells, not one image: the figure stays SVG, with sharp numbers at any size.
+    ax.pcolor(shares, cmap=SHARE_MAP, vmin=0, vmax=1, edgecolors="0.85", linewidth=0.5)
+    for row, column in np.argwhere(counts > 0):
+        colour = "white" if shares[row, column] > DARK_SHARE else "black"
+        where = {"ha": "center", "va": "center", "fontsize": TICK_SIZE, "color": colour}
+        ax.text(column + 0.5, row + 0.5, f"{counts[row, column]:.4g}", **where)
+    centres = np.arange(len(names)) + 0.5
+    ax.set_xticks(centres, names, rotation=90)
+    ax.set_yticks(centres, names)
+    ax.invert_yaxis()
+    ax.tick_params(length=0)
+    return _dress(ax, title, "Predicted", "True")
+
+
+def probabilities_over_time(
+    P: np.ndarray,
+    times: Sequence[float],
+    names: Sequence[str],
+    *,
+    ax: Axes | None = None,
+    title: str | None = None,
+) -> tuple[Figure, Axes]:
+    """Draw how probable each class is along a recording: the darker, the more probable.
+
+    The classes stand in the order of their mean probability, the most probable on top. Of more
+    than ten, the first ten are shown.
+
+    Parameters
+    ----------
+    P : np.ndarray, (times, classes)
+        Probabilities, from 0 to 1.
+    times : sequence of float
+        The middle of the stretch that each row of `P` stands for, in seconds, rising.
+    names : sequence of str
+        Names of the classes in the order of the columns of `P`.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure without it.
+    title : str, optional
+        Heading of the plot.
+
+    Returns
+    -------
+    fig : matplotlib.figure.Figure
+    ax : matplotlib.axes.Axes
+        Time in seconds across, classes down.
+
+    Raises
+    ------
+    InputError
+        If `P` holds anything but probabilities, or `times` or `names` do not fit it.
+
+    Chapter
+    -------
+    02_genre_cnn
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    P = _finite(P, "P", (2,))
+    names, edges = _names(names, P.shape[1]), _edges(times, len(P))
+    if P.min() < 0 or P.max() > 1 + 1e-3:
+        raise InputError(f"P goes from {P.min():g} to {P.max():g}: give probabilities, 0 to 1")
+    order = np.argsort(-P.mean(axis=0), kind="stable")[:CLASS_ROWS]
+    if ax is None:
+        ax = panels(height=1.4 + 0.26 * len(order))[1]
+    rows = np.arange(len(order) + 1)
+    drawn = ax.pcolormesh(edges, rows, P[:, order].T, cmap=SHARE_MAP, vmin=0, vmax=1)
+    ax.set_yticks(rows[:-1] + 0.5, [names[i] for i in order])
+    ax.tick_params(axis="y", length=0)
+    ax.invert_yaxis()
+    ax.hlines(rows[1:-1], edges[0], edges[-1], color="0.85", linewidth=0.5)
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 3, 5, 6, 10]))
+    bar = ax.figure.colorbar(drawn, ax=ax, pad=0.02)
+    bar.set_label("Probability", fontsize=LABEL_SIZE)
+    bar.ax.tick_params(labelsize=TICK_SIZE)
+    return _dress(ax, title, "Time (s)", "")
+
+
+def palette(n: int) -> tuple[str, ...]:
+    """Give colours for groups, told apart by readers with any common colour vision.
+
+    More than six of them are only as good as the names beside them: write each group's name where
+    its points lie, too.
+
+    Parameters
+    ----------
+    n : int
+        How many, from 1 to 10.
+
+    Returns
+    -------
+    tuple of str
+        Colours as ``#RRGGBB``; the same first ones for any `n`.
+
+    Raises
+    ------
+    InputError
+        If `n` is not from 1 to 10: more colours cannot be told apart.
+
+    Chapter
+    -------
+    02_genre_cnn
+    """
+    colours = COLOURS + MORE_COLOURS
+    if not isinstance(n, numbers.Integral) or not 1 <= n <= len(colours):
+        raise InputError(f"palette({n!r}): give a number from 1 to {len(colours)}, or merge groups")
+    return colours[:n]
+
+
+def theme(height: float = 4.5) -> Any:
+    """Give a plotnine plot the size and the letters of the other figures.
+
+    Parameters
+    ----------
+    height : float
+        Height of the figure in inches.
+
+    Returns
+    -------
+    plotnine.theme
+        To be added to a plot, after any other whole theme: ``ggplot(...) + ... + plots.theme()``.
+
+    Raises
+    ------
+    InputError
+        If `height` is not above 0.
+
+    Chapter
+    -------
+    02_genre_cnn
+    """
+    from plotnine import element_text, theme, theme_minimal
+
+    if not height > 0:
+        raise InputError(f"height={height!r}: give inches above 0")
+    return theme_minimal(base_size=TICK_SIZE) + theme(
+        figure_size=(WIDTH_INCHES, height),
+        axis_text=element_text(size=TICK_SIZE),
+        axis_title=element_text(size=LABEL_SIZE),
+        legend_text=element_text(size=TICK_SIZE),
+        legend_title=element_text(size=LABEL_SIZE),
+        strip_text=element_text(size=LABEL_SIZE),
+        plot_title=element_text(size=TITLE_SIZE),
+    )
+
+
 class Picture:
     """A figure turned into HTML, with the words that stand for it where it cannot be seen.
 
@@ -293,16 +492,17 @@ class Picture:
         return f"Figure: {self.alt}"
 
 
-def show(fig: Figure, alt: str) -> Picture:
+def show(fig: Any, alt: str) -> Picture:
     """Turn a figure into something that a notebook shows, with a description for every reader.
 
-    Figures of lines become SVG, sharp at any size. Those that hold an image or a spectrogram
-    become PNG, which is far smaller for them.
+    Figures of lines become SVG, sharp at any size. Those that hold an image, a spectrogram or
+    hundreds of points become PNG, which is far smaller for them.
 
     Parameters
     ----------
-    fig : matplotlib.figure.Figure
-        The figure; if pyplot made it, it is closed there, so that it is not shown twice.
+    fig : matplotlib.figure.Figure or plotnine.ggplot
+        The figure; if pyplot made it, it is closed there, so that it is not shown twice. A plot of
+        plotnine is drawn.
     alt : str
         What the figure shows, in a sentence or two, for a reader who cannot see it.
 
@@ -322,6 +522,9 @@ def show(fig: Figure, alt: str) -> Picture:
     """
     if not isinstance(alt, str) or not alt.strip():
         raise InputError("alt is blank: say in a sentence what the figure shows")
+    if type(fig).__module__.partition(".")[0] == "plotnine":
+        # A plot keeps what was drawn of it, and a second drawing would go on top.
+        fig = copy.deepcopy(fig).draw()
     fig = fig.figure  # a subfigure is saved with the figure that it belongs to
     kind, data = _image(fig)
     # Only look pyplot up: importing it here would choose a backend for the reader.
@@ -334,11 +537,12 @@ def show(fig: Figure, alt: str) -> Picture:
 
 def _image(fig: Figure) -> tuple[str, bytes]:
     from matplotlib import rc_context
-    from matplotlib.collections import QuadMesh
+    from matplotlib.collections import PathCollection, QuadMesh
     from matplotlib.image import AxesImage
 
     buffer = io.BytesIO()
-    if fig.findobj(lambda artist: isinstance(artist, AxesImage | QuadMesh)):
+    points = sum(len(artist.get_offsets()) for artist in fig.findobj(PathCollection))
+    if points > SVG_POINTS or fig.findobj(lambda a: isinstance(a, AxesImage | QuadMesh)):
         fig.savefig(buffer, format="png", dpi=PNG_DPI)
         return "image/png", _palette(buffer)
     # No date and fixed names inside: the same figure gives the same bytes.
@@ -367,6 +571,27 @@ def _finite(values: Any, name: str, dimensions: tuple[int, ...]) -> np.ndarray:
     if not np.issubdtype(values.dtype, np.number) or not np.isfinite(values).all():
         raise InputError(f"{name} holds values that are not finite numbers: repair or drop them")
     return values
+
+
+def _names(names: Sequence[str], classes: int) -> list[str]:
+    names = [str(name) for name in names]
+    if len(names) != classes:
+        raise InputError(f"{len(names)} names for {classes} classes: give one for each")
+    return names
+
+
+def _edges(times: Sequence[float], count: int) -> np.ndarray:
+    """Return where the stretches around `times` meet, and the ends of the first and the last."""
+    times = _finite(times, "times", (1,)).astype(float)
+    if len(times) != count or (np.diff(times) <= 0).any():
+        raise InputError(
+            f"times has {len(times)} values for {count} rows of P, or does not rise: "
+            "give one time in seconds for each row, each later than the one before"
+        )
+    if count == 1:  # nothing tells how long the only stretch is
+        return times + np.array([-0.5, 0.5])
+    middles = (times[1:] + times[:-1]) / 2
+    return np.concatenate([[2 * times[0] - middles[0]], middles, [2 * times[-1] - middles[-1]]])
 
 
 def _levels(D_or_db: np.ndarray, top_db: float) -> np.ndarray:

@@ -81,6 +81,34 @@ def instruments() -> dict[str, int]:
     return {name: program for program, name in enumerate(names)}
 
 
+def general_midi_font() -> Path:
+    """Find the SoundFont with which scores are played unless another is named.
+
+    Returns
+    -------
+    pathlib.Path
+        The .sf2 file that the package pretty_midi carries; it holds the General MIDI instruments.
+
+    Raises
+    ------
+    InputError
+        pretty_midi is not installed, or holds no SoundFont.
+
+    Chapter
+    -------
+    02_genre_cnn
+    """
+    # Found without importing pretty_midi, which would take longer than the rendering.
+    spec = find_spec("pretty_midi")
+    for folder in spec.submodule_search_locations if spec else ():
+        for path in sorted(Path(folder).glob("*.sf2")):
+            return path
+    raise InputError(
+        "The General MIDI SoundFont of the package pretty_midi is not installed. "
+        "Install pretty_midi, or give soundfont= the path of an .sf2 file."
+    )
+
+
 def render(
     score: Any,
     sr: int = 22050,
@@ -139,7 +167,7 @@ def render(
     program = None if instrument is None else _program(instrument)
     _check(sr, tempo, offset, duration)
     _check_transpose(transpose)
-    font = sf.open_soundfont(Path(soundfont) if soundfont else _general_midi_font())
+    font = sf.open_soundfont(Path(soundfont) if soundfont else general_midi_font())
     notes = _transposed(_notes(_midi(score), program, tempo, _name(score)), transpose)
     y = _resample(_mix(font, notes, offset, duration), sr)
     peak = np.abs(y).max(initial=0.0)
@@ -209,18 +237,6 @@ def _close(wanted: str, names: Iterable[str]) -> str:
     near = get_close_matches(wanted.casefold(), spelling, n=3, cutoff=0.5)
     near = near or [name for name in spelling if wanted.casefold() in name][:3]
     return f" Did you mean {', '.join(spelling[name] for name in near)}?" if near else ""
-
-
-def _general_midi_font() -> Path:
-    # Found without importing pretty_midi, which would take longer than the rendering.
-    spec = find_spec("pretty_midi")
-    for folder in spec.submodule_search_locations if spec else ():
-        for path in sorted(Path(folder).glob("*.sf2")):
-            return path
-    raise InputError(
-        "The General MIDI SoundFont of the package pretty_midi is not installed. "
-        "Install pretty_midi, or give soundfont= the path of an .sf2 file."
-    )
 
 
 def _name(score: Any) -> str:

@@ -9,8 +9,9 @@ Vibrato, chorus, reverberation and stereo are left out.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ RATE = 44100
 DRUM_BANK = 128
 LONGEST_RELEASE = 3.0  # seconds
 _CLICK_FREE = 0.005  # seconds: no note begins to vanish faster
-_FILTER_BLOCK = 256  # samples: the filter moves 172 times a second
+_FILTER_BLOCK = 256  # samples: at RATE the filter moves 172 times a second
+_LOW_PASS_REACH = 16  # samples to each side
 
 # The numbers of the standard's "generators" (parameters of a zone) that are used here.
 _LOOP_START, _LOOP_END = 2, 3
@@ -136,12 +138,14 @@ class SoundFont:
         seconds : float
             How long the key is held. The sound lasts longer: it dies away after that.
         **options
-            `drums=True` takes a drum kit; `bend`, in semitones, shape (samples,), moves the pitch.
+            `drums=True` takes a drum kit; `bend`, in semitones, shape (samples,), moves the pitch;
+            `rate`, in hertz, asks for another sample rate than 44100, which takes less time where
+            it is lower; `limit` cuts the sound after so many seconds.
 
         Returns
         -------
         np.ndarray, float32, shape (samples,)
-            Sound at 44100 Hz; empty where the instrument has none for the key.
+            Sound at 44100 Hz, or at `rate`; empty where the instrument has none for the key.
 
         Raises
         ------
@@ -152,9 +156,9 @@ class SoundFont:
         -------
         01_style_transfer
         """
-        bend = options.pop("bend", None)
+        how = {name: options.pop(name) for name in ("bend", "rate", "limit") if name in options}
         voices = self.voices(program, key, velocity, **options)
-        sounds = [_sound(voice, key, velocity, seconds, bend) for voice in voices]
+        sounds = [_sound(voice, key, velocity, seconds, **how) for voice in voices]
         y = np.zeros(max((sound.size for sound in sounds), default=0), np.float32)
         for sound in sounds:
             y[: sound.size] += sound
@@ -311,13 +315,46 @@ def _combine(zone: dict[int, int], preset: dict[int, int]) -> dict[int, int]:
 
 
 def _sound(
-    voice: Voice, key: int, velocity: int, seconds: float, bend: np.ndarray | None
+    voice: Voice,
+    key: int,
+    velocity: int,
+    seconds: float,
+    bend: np.ndarray | None = None,
+    rate: int = RATE,
+    limit: float = np.inf,
 ) -> np.ndarray:
     held = max(seconds, _CLICK_FREE)
-    t = np.arange(round((held + _release(voice.settings)) * RATE), dtype=np.float32) / RATE
-    y = _play(voice, _speed(voice, key, bend, t.size), t.size)
-    y = _filter(y, voice.settings, t[: y.size], held)
+    length = min(held + _release(voice.settings), limit)
+    t = np.arange(round(length * rate), dtype=np.float32) / rate
+    speed = _speed(voice, key, bend, t.size)
+    if rate != RATE:
+        speed = speed * (RATE / rate)
+        voice = _darker(voice, float(np.max(speed, initial=0)), t.size)
+    y = _play(voice, speed, t.size)
+    y = _filter(y, voice.settings, t[: y.size], held, rate)
     return y * _volume(voice.settings, t[: y.size], held) * _gain(voice.settings, velocity)
+
+
+def _darker(voice: Voice, speed: float, n: int) -> Voice:
+    """Take away what would fold down when a recording is read in steps longer than a sample."""
+    if speed <= 1:
+        return voice
+    read = int(n * speed) + 2 * _LOW_PASS_REACH
+    if read < (voice.loop[1] if voice.loop else voice.sample.size):
+        voice = replace(voice, sample=voice.sample[:read], loop=None)
+    from scipy.signal import oaconvolve
+
+    taps = _taps(int(np.ceil(6 * np.log2(speed))))
+    return replace(voice, sample=oaconvolve(voice.sample, taps, "same").astype(np.float32))
+
+
+@lru_cache(maxsize=64)
+def _taps(sixths: int) -> np.ndarray:
+    """Design a low-pass filter for steps that are so many sixths of an octave above a sample."""
+    from scipy.signal import firwin
+
+    cutoff = 0.92 * 2 ** (-sixths / 6)
+    return firwin(2 * _LOW_PASS_REACH + 1, cutoff, window=("kaiser", 5.0)).astype(np.float32)
 
 
 def _release(settings: dict[int, int]) -> float:
@@ -379,7 +416,9 @@ def _gain(settings: dict[int, int], velocity: int) -> float:
     return float((velocity / 127) ** 2 * 10 ** (-attenuation / 20))
 
 
-def _filter(y: np.ndarray, settings: dict[int, int], t: np.ndarray, held: float) -> np.ndarray:
+def _filter(
+    y: np.ndarray, settings: dict[int, int], t: np.ndarray, held: float, rate: int = RATE
+) -> np.ndarray:
     """Low-pass filter whose cutoff follows its own envelope, in short blocks."""
     blocks = t[::_FILTER_BLOCK]
     sweep = settings.get(_ENVELOPE_TO_CUTOFF, 0) * _brightness(settings, blocks, held)
@@ -388,13 +427,15 @@ def _filter(y: np.ndarray, settings: dict[int, int], t: np.ndarray, held: float)
         return y
     from scipy.signal import lfilter
 
-    hertz = np.clip(8.176 * 2 ** (cents / 1200), 20, 0.45 * RATE)
-    b, a = _low_pass(hertz, settings.get(_RESONANCE, 0) / 10)
+    hertz = np.clip(8.176 * 2 ** (cents / 1200), 20, 0.45 * rate)
+    b, a = _low_pass(hertz, settings.get(_RESONANCE, 0) / 10, rate)
     if not sweep.any():
         return lfilter(b[:, 0], a[:, 0], y).astype(np.float32)
     state, out = np.zeros(2), np.empty_like(y)
-    for k in range(blocks.size):
-        part = slice(k * _FILTER_BLOCK, (k + 1) * _FILTER_BLOCK)
+    # Neighbouring blocks with the same cutoff are one.
+    edges = [0, *(np.flatnonzero(np.diff(hertz)) + 1), blocks.size]
+    for k, following in pairwise(edges):
+        part = slice(k * _FILTER_BLOCK, following * _FILTER_BLOCK)
         out[part], state = lfilter(b[:, k], a[:, k], y[part], zi=state)
     return out
 
@@ -410,9 +451,11 @@ def _brightness(settings: dict[int, int], t: np.ndarray, held: float) -> np.ndar
     return np.maximum(level - np.maximum(t - held, 0) / max(_seconds(settings[30]), 1e-3), 0)
 
 
-def _low_pass(hertz: np.ndarray, resonance: float) -> tuple[np.ndarray, np.ndarray]:
+def _low_pass(
+    hertz: np.ndarray, resonance: float, rate: int = RATE
+) -> tuple[np.ndarray, np.ndarray]:
     """Second-order low-pass filters; 0 dB of resonance is the maximally flat one."""
-    w = 2 * np.pi * hertz / RATE
+    w = 2 * np.pi * hertz / rate
     alpha = np.sin(w) / (2 * 10 ** ((resonance - 3.01) / 20))
     ones, cosine = np.ones_like(w), np.cos(w)
     b = np.stack([(ones - cosine) / 2, ones - cosine, (ones - cosine) / 2])

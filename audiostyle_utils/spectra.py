@@ -214,7 +214,9 @@ def mel_spectrogram(
             f"fmin {fmin!r} and fmax {fmax!r} must satisfy 0 <= fmin < fmax <= {sr / 2:g}."
         )
     power = np.abs(stft(y, n_fft, hop_length)) ** 2
-    return librosa.feature.melspectrogram(S=power, sr=sr, n_mels=n_mels, fmin=fmin, fmax=top)
+    # From power alone librosa would take n_fft for even.
+    bands = {"n_mels": n_mels, "fmin": fmin, "fmax": top}
+    return librosa.feature.melspectrogram(S=power, sr=sr, n_fft=n_fft, **bands)
 
 
 def to_db(S: np.ndarray, ref: float | None = None, top_db: float | None = 80.0) -> np.ndarray:

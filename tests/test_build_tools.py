@@ -2,15 +2,18 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from audiostyle_utils import results
+from audiostyle_utils import pretrained, results
 from book._tools import bench, build, chapter, check, common, environment, execute, keep
 from book._tools.common import ROOT, Book, BuildError
 
@@ -292,15 +295,89 @@ def test_results_are_kept_whole_or_not_at_all(book):
     assert json.loads(copy.read_text(encoding="utf-8"))["chapter"] == "01_tiny"
 
 
+CARD = {
+    "what": "A line through the origin.",
+    "data": "two points",
+    "command": "make chapter CH=01 PROFILE=full",
+    "settings": {},
+    "measures": [{"metric": "error", "value": 0.5, "low": 0.0, "high": 1.0, "data": "a point"}],
+    "licence": "CC0",
+    "classes": [],
+}
+
+
+def trained(book, name, slope):
+    """Leave weights and their card where a long run of a chapter does."""
+    book.weights.mkdir(parents=True, exist_ok=True)
+    return pretrained.save(
+        book.weights / f"{name}.safetensors", {"slope": np.ones(3) * slope}, CARD
+    )
+
+
+def test_weights_are_kept_with_their_cards(book, monkeypatch, capfd):
+    trained(book, "01_tiny", 1.0)
+    trained(book, "01_tiny-large", 2.0)
+    trained(book, "02_other", 3.0)
+    monkeypatch.setenv("CH", "01")
+    keep.main(book)
+    shipped = book.root / "audiostyle_utils" / "pretrained"
+    names = [
+        f"01_tiny{end}" for end in ("-large.json", "-large.safetensors", ".json", ".safetensors")
+    ]
+    assert sorted(path.name for path in shipped.iterdir()) == names
+    assert set(capfd.readouterr().out.splitlines()) == {
+        f"kept {Path('audiostyle_utils', 'pretrained', name)}" for name in names
+    }
+    assert (
+        pretrained.load(shipped / "01_tiny-large.safetensors").arrays["slope"].tolist() == [2] * 3
+    )
+    trained(book, "01_tiny", 4.0)
+    keep.keep(book, "01")
+    assert pretrained.load(shipped / "01_tiny.safetensors").arrays["slope"].tolist() == [4] * 3
+
+
+def test_weights_that_are_not_whole_keep_nothing(book):
+    metric = {"metric": "loss", "value": 1.0, "unit": ""}
+    arguments = {"data": "a clip", "settings": {}, "seconds": 1.0, "folder": book.results}
+    results.record("01_tiny", [metric], profile="full", **arguments)
+    path = trained(book, "01_tiny", 1.0)
+    good = path.read_bytes()
+    path.write_bytes(good[:-1])
+    with pytest.raises(results.InputError, match="damaged"):
+        keep.keep(book, "01")
+    path.write_bytes(good)
+    path.with_suffix(".json").unlink()
+    with pytest.raises(results.InputError, match="card"):
+        keep.keep(book, "01")
+    trained(book, "01_tiny", 1.0)
+    trained(book, "01_tiny-Large", 1.0)
+    with pytest.raises(BuildError, match="small letters"):
+        keep.keep(book, "01")
+    assert not list((book.root / "results").iterdir())
+    assert not (book.root / "audiostyle_utils" / "pretrained").exists()
+    (book.weights / "01_tiny-Large.safetensors").unlink()
+    assert [copy.name for copy in keep.keep(book, "01")] == [
+        "01_tiny-full.json",
+        "01_tiny.safetensors",
+        "01_tiny.json",
+    ]
+
+
 def test_a_benchmark_runs_and_its_failure_is_told(book, monkeypatch):
     monkeypatch.setenv("CH", "01")
     with pytest.raises(BuildError, match="no benchmark"):
         bench.main(book)
     script = book.root / "benchmarks" / "01_tiny.py"
-    script.write_text("import sys\nopen('out.txt', 'w').write(sys.argv[1])", encoding="utf-8")
-    monkeypatch.setenv("P", "'two words'")
+    code = "import json, os, sys\njson.dump([os.environ['AUDIOSTYLE_COMMAND'], *sys.argv[1:]], "
+    script.write_text(code + "open('out.json', 'w'))", encoding="utf-8")
+    monkeypatch.setenv("P", "--only 'two words; ls'")
+    monkeypatch.setenv("PROFILE", "full")
     bench.main(book)
-    assert (book.root / "out.txt").read_text(encoding="utf-8") == "two words"
+    said, *options = json.loads((book.root / "out.json").read_text(encoding="utf-8"))
+    assert options == ["--only", "two words; ls"]
+    make, bench_target, *given = shlex.split(said)
+    assert (make, bench_target) == ("make", "bench")
+    assert given == ["CH=01", "PROFILE=full", "P=--only 'two words; ls'"]
     script.write_text("raise SystemExit(3)", encoding="utf-8")
     with pytest.raises(BuildError, match=r"01_tiny\.py failed"):
         bench.main(book)

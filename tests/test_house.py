@@ -29,13 +29,16 @@ TOP_LEVEL = set(
 # Read from the bottom up: a module may import from rows before its own, or from the same row.
 LAYERS = [
     {"errors"},
-    {"settings", "training"},
+    {"settings", "training", "pretrained"},
     {"audio", "spectra", "soundfont"},
-    {"metrics", "scores", "speech", "_espeak"},
+    {"features", "metrics", "scores", "speech", "_espeak"},
     {"datasets"},
     {"plots", "chapters", "results"},
 ]
-HEAVY = {"tensorflow", "keras", "torch", "librosa", "matplotlib", "music21", "IPython", "scipy"}
+HEAVY = set(
+    """tensorflow keras torch librosa matplotlib music21 IPython scipy sklearn pandas
+    plotnine""".split()
+)
 
 
 def text(name):
@@ -219,9 +222,19 @@ def test_the_top_level_is_the_house(tracked):
 
 def test_no_file_is_large_or_data(tracked):
     data = {".wav", ".mp3", ".flac", ".ogg", ".mid", ".midi", ".npz", ".npy", ".h5", ".zip", ".sf2"}
-    assert [path.name for path in tracked if path.stat().st_size > 10_000_000] == []
+    others = [path for path in tracked if path.parent != PACKAGE / "pretrained"]
+    assert [path.name for path in others if path.stat().st_size > 10_000_000] == []
+    assert [path.name for path in others if path.suffix == ".safetensors"] == []
     found = [path for path in tracked if path.suffix.lower() in data]
     assert [path.name for path in found if path.parent != PACKAGE / "datasets/previews"] == []
+
+
+def test_shipped_weights_stay_small(tracked):
+    sizes = {
+        path.name: path.stat().st_size for path in tracked if path.parent == PACKAGE / "pretrained"
+    }
+    assert [name for name, size in sizes.items() if size > 16_000_000] == []
+    assert sum(sizes.values()) < 60_000_000
 
 
 def test_all_that_the_package_needs_is_installed_with_it(tracked):

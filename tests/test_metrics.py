@@ -142,3 +142,198 @@ def test_onsets_need_a_few_frames():
 def test_spectral_convergence_names_bad_input(S, y, words):
     with pytest.raises(InputError, match=words):
         metrics.spectral_convergence(S, y)
+
+
+# Classifiers
+
+
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def classified(tracks=400, classes=5, seed=0):
+    """Logits, and labels drawn from their softmax: calibrated as they are."""
+    rng = np.random.default_rng(seed)
+    z = 2 * rng.standard_normal((tracks, classes))
+    labels = (softmax(z).cumsum(axis=1) < rng.random((tracks, 1))).sum(axis=1)
+    return z, np.minimum(labels, classes - 1)
+
+
+@pytest.mark.parametrize(("right", "tracks"), [(60, 100), (290, 400)])
+def test_bootstrap_interval_is_near_that_of_the_binomial(right, tracks):
+    correct = np.arange(tracks) < right
+    p = right / tracks
+    half = 1.96 * np.sqrt(p * (1 - p) / tracks)
+    assert metrics.bootstrap_interval(correct) == pytest.approx((p - half, p + half), abs=0.02)
+
+
+def test_bootstrap_interval_covers_the_true_rate_about_as_often_as_it_says():
+    rng = np.random.default_rng(1)
+    ends = [
+        metrics.bootstrap_interval(rng.random(100) < 0.7, confidence=0.8, resamples=200, seed=i)
+        for i in range(150)
+    ]
+    covered = np.mean([low <= 0.7 <= high for low, high in ends])
+    assert 0.68 < covered < 0.92
+
+
+def test_bootstrap_interval_is_the_same_each_time_and_narrows():
+    correct = np.arange(50) % 3 > 0
+    assert metrics.bootstrap_interval(correct) == metrics.bootstrap_interval(correct.astype(float))
+    assert metrics.bootstrap_interval(correct) != metrics.bootstrap_interval(correct, seed=1)
+    wide, narrow = (
+        np.diff(metrics.bootstrap_interval(x))[0] for x in (correct, np.tile(correct, 16))
+    )
+    assert narrow == pytest.approx(wide / 4, rel=0.2)
+    low, high = metrics.bootstrap_interval(correct, confidence=0.5)
+    assert metrics.bootstrap_interval(correct)[0] < low < correct.mean() < high
+
+
+def test_bootstrap_interval_has_no_width_where_all_agree():
+    assert metrics.bootstrap_interval(np.ones(7, bool)) == (1, 1)
+    assert metrics.bootstrap_interval([0.25]) == (0.25, 0.25)
+
+
+def test_paired_bootstrap_cancels_what_both_share():
+    a = np.random.default_rng(2).random(200) < 0.6
+    b = a.copy()
+    b[np.flatnonzero(a)[:20]] = False
+    difference, low, high = metrics.paired_bootstrap(a, b)
+    assert difference == pytest.approx(0.1)
+    half = 1.96 * np.sqrt(0.1 * 0.9 / 200)
+    assert (low, high) == pytest.approx((0.1 - half, 0.1 + half), abs=0.015)
+    assert metrics.paired_bootstrap(b, a)[0] == pytest.approx(-0.1)
+    assert metrics.paired_bootstrap(a, a) == (0, 0, 0)
+
+
+def test_calibration_error_has_a_known_value():
+    # Bins of 0.5: (0.4, 0.4, 0.45 sure: one of three right), (0.9, 0.7 sure: one of two right).
+    p = np.array(
+        [[0.4, 0.3, 0.3], [0.3, 0.4, 0.3], [0.45, 0.3, 0.25], [0.9, 0.1, 0], [0.7, 0.3, 0]]
+    )
+    labels = np.array([0, 0, 1, 0, 1])
+    low, high = abs(1 / 3 - 1.25 / 3), abs(1 / 2 - 0.8)
+    assert metrics.calibration_error(p, labels, bins=2) == pytest.approx((3 * low + 2 * high) / 5)
+
+
+def test_a_bin_holds_its_upper_edge():
+    p, labels = np.array([[0.5, 0.5], [1, 0], [0.75, 0.25]]), np.array([0, 0, 1])
+    confidence, accuracy, count = metrics.reliability_curve(p, labels, bins=2)
+    assert confidence.tolist() == [0.5, 0.875]
+    assert accuracy.tolist() == [1, 0.5]
+    assert count.tolist() == [1, 2]
+
+
+def test_calibration_error_is_its_formula():
+    z, labels = classified()
+    p = softmax(3 * z)
+    expected, sure, right = 0, p.max(axis=1), p.argmax(axis=1) == labels
+    for m in range(1, 16):
+        inside = (sure > (m - 1) / 15) & (sure <= m / 15)
+        if inside.any():
+            expected += inside.mean() * abs(right[inside].mean() - sure[inside].mean())
+    assert metrics.calibration_error(p, labels, bins=15) == pytest.approx(expected)
+    assert expected > 0.1
+
+
+def test_calibration_error_tells_calibrated_from_overconfident():
+    z, labels = classified(tracks=5000)
+    assert metrics.calibration_error(softmax(z), labels) < 0.03
+    assert metrics.calibration_error(softmax(4 * z), labels) > 0.1
+    certain = np.eye(4)[[0, 1, 2, 3]]
+    assert metrics.calibration_error(certain, np.arange(4)) == 0
+    assert metrics.calibration_error(certain, (np.arange(4) + 1) % 4) == 1
+
+
+def test_coverage_curve_keeps_the_most_confident_first():
+    p = np.array([[0.6, 0.4], [0.1, 0.9], [0.2, 0.8], [0.7, 0.3]])
+    coverage, accuracy = metrics.coverage_curve(p, np.array([1, 1, 0, 0]))
+    assert coverage.tolist() == [0.25, 0.5, 0.75, 1]
+    assert accuracy == pytest.approx([1, 1 / 2, 2 / 3, 2 / 4])
+
+
+def test_coverage_curve_does_not_depend_on_the_order_of_the_tracks():
+    z, labels = classified(tracks=60)
+    p = np.round(softmax(z) * 4) + 0.01  # many tracks share a confidence
+    p /= p.sum(axis=1, keepdims=True)
+    coverage, accuracy = metrics.coverage_curve(p, labels)
+    order = np.argsort(labels)
+    assert metrics.coverage_curve(p[order], labels[order])[1] == pytest.approx(accuracy)
+    assert accuracy[-1] == pytest.approx((p.argmax(axis=1) == labels).mean())
+    even = np.full((4, 2), 0.5)
+    assert metrics.coverage_curve(even, [0, 0, 0, 1])[1].tolist() == [0.75] * 4
+
+
+@pytest.mark.parametrize("T", [0.5, 1, 2.5])
+def test_temperature_finds_the_one_that_was_put_on(T):
+    z, labels = classified(tracks=5000)
+    assert metrics.temperature(T * z, labels) == pytest.approx(T, rel=0.05)
+
+
+def test_temperature_is_the_least_negative_log_likelihood():
+    z, labels = classified(tracks=80, seed=3)
+    found = metrics.temperature(4 * z, labels)
+
+    def loss(T):
+        return -np.log(softmax(4 * z / T)[np.arange(80), labels]).mean()
+
+    assert all(loss(found) <= loss(T) + 1e-9 for T in np.geomspace(0.05, 20, 400))
+    assert metrics.temperature(np.log(softmax(4 * z)), labels) == pytest.approx(found, rel=1e-3)
+
+
+def test_temperature_goes_to_an_end_where_nothing_holds_it():
+    assert metrics.temperature(np.eye(3), np.arange(3)) == pytest.approx(0.05, rel=0.01)
+    assert metrics.temperature(np.eye(3), np.array([1, 2, 0])) == pytest.approx(20, rel=0.01)
+
+
+def test_applied_temperature_is_the_softmax_of_the_divided_logits():
+    z, labels = classified()
+    T = metrics.temperature(4 * z, labels)
+    p = metrics.apply_temperature(softmax(4 * z), T)
+    assert np.allclose(p, softmax(4 * z / T))
+    assert metrics.calibration_error(p, labels) < metrics.calibration_error(softmax(4 * z), labels)
+
+
+def test_applied_temperature_keeps_order_and_zeros():
+    p = np.array([[0.7, 0.3, 0.0], [1e-9, 1 - 2e-9, 1e-9]])
+    assert np.allclose(metrics.apply_temperature(p, 1), p)
+    cold, hot = metrics.apply_temperature(p, 0.05), metrics.apply_temperature(p, 1e6)
+    assert cold.sum(axis=1) == pytest.approx(1) and cold[0, 0] > 0.999
+    assert hot[0] == pytest.approx([0.5, 0.5, 0], abs=1e-5)
+    # Half precision, as a network gives it, sums to 1 only nearly.
+    half = softmax(np.random.default_rng(4).standard_normal((50, 10))).astype(np.float16)
+    assert metrics.apply_temperature(half, 2).sum(axis=1) == pytest.approx(1)
+
+
+P = np.full((3, 2), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: metrics.bootstrap_interval([]), "at least one track"),
+        (lambda: metrics.bootstrap_interval(["yes"]), "one number a track"),
+        (lambda: metrics.bootstrap_interval([1, np.nan]), "NaN"),
+        (lambda: metrics.bootstrap_interval([1], confidence=95), "confidence is 95"),
+        (lambda: metrics.bootstrap_interval([1], resamples=0), "resamples is 0"),
+        (lambda: metrics.bootstrap_interval([1], seed=-1), "seed is -1"),
+        (lambda: metrics.paired_bootstrap([1, 0], [1]), "has 2 tracks and correct_b 1"),
+        (lambda: metrics.paired_bootstrap([1], [np.inf]), "correct_b holds NaN"),
+        (lambda: metrics.calibration_error(P, [0, 1]), "each of the 3 tracks"),
+        (lambda: metrics.calibration_error(P, [0, 1, 2]), "from 0 to 1"),
+        (lambda: metrics.calibration_error(P, [0.0, 1.0, 0.0]), "whole number"),
+        (lambda: metrics.calibration_error(P, [0, 1, 0], bins=0), "bins is 0"),
+        (lambda: metrics.calibration_error(3 * P, [0, 1, 0]), "row 0 sums to 3"),
+        (lambda: metrics.calibration_error([[1.5, -0.5]], [0]), "least value is -0.5"),
+        (lambda: metrics.coverage_curve(P[0], [0]), "shape"),
+        (lambda: metrics.coverage_curve(P[:, :1], [0, 0, 0]), "two classes"),
+        (lambda: metrics.temperature([[0, -np.inf]], [0]), "logits holds NaN or inf"),
+        (lambda: metrics.temperature(P, [0, 1]), "each of the 3"),
+        (lambda: metrics.apply_temperature(P, 0), "T is 0"),
+        (lambda: metrics.apply_temperature(P, "warm"), "T is 'warm'"),
+    ],
+)
+def test_measures_of_classifiers_name_bad_input(call, words):
+    with pytest.raises(InputError, match=words):
+        call()

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.text import Text
 
 from audiostyle_utils import plots
 from audiostyle_utils.errors import InputError
@@ -225,6 +226,19 @@ def test_a_subfigure_is_shown_whole():
         (lambda: plots.loss_curve([1, 2], x=[1, 2, 3]), "one x"),
         (lambda: plots.loss_curve([[1, 2], [3, 4]], labels=["a"]), "labels"),
         (lambda: plots.panels(0), "at least one"),
+        (lambda: plots.confusion([[1, 2]], ["a"]), "one row and one column"),
+        (lambda: plots.confusion([[1, -2], [0, 1]], ["a", "b"]), "least value of -2"),
+        (lambda: plots.confusion([[1, np.nan], [0, 1]], ["a", "b"]), "finite"),
+        (lambda: plots.confusion(np.eye(3), ["a", "b"]), "2 names for 3 classes"),
+        (lambda: plots.probabilities_over_time(np.eye(2), [1, 2], ["a"]), "1 names for 2"),
+        (lambda: plots.probabilities_over_time(np.eye(2), [1], ["a", "b"]), "1 values for 2 rows"),
+        (lambda: plots.probabilities_over_time(np.eye(2), [2, 1], ["a", "b"]), "does not rise"),
+        (lambda: plots.probabilities_over_time(2 * np.eye(2), [1, 2], ["a", "b"]), "from 0 to 2"),
+        (lambda: plots.probabilities_over_time(np.eye(2)[0], [1], ["a"]), "shape"),
+        (lambda: plots.palette(0), "from 1 to 10"),
+        (lambda: plots.palette(11), "from 1 to 10"),
+        (lambda: plots.palette(2.0), "from 1 to 10"),
+        (lambda: plots.theme(0), "height"),
     ],
 )
 def test_bad_input_says_what_is_wrong(call, said):
@@ -232,9 +246,140 @@ def test_bad_input_says_what_is_wrong(call, said):
         call()
 
 
+GENRES = "blues classical country disco hiphop jazz metal pop reggae rock".split()
+LONG = [f"progressive {name}" for name in GENRES]
+
+
+def counts(classes=10):
+    matrix = np.random.default_rng(0).integers(0, 200, (classes, classes))
+    matrix[:, ::3] = 0
+    return matrix + 500 * np.eye(classes, dtype=int)
+
+
+def test_confusion_writes_counts_and_shades_by_row():
+    matrix = [[6, 2, 0], [0, 0, 0], [1, 0, 999]]
+    fig, ax = plots.confusion(matrix, ["a", "b", "c"], title="Sure")
+    cells = {(text.get_position()[1], text.get_position()[0]): text.get_text() for text in ax.texts}
+    assert cells == {(0.5, 0.5): "6", (0.5, 1.5): "2", (2.5, 0.5): "1", (2.5, 2.5): "999"}
+    (mesh,) = ax.collections
+    shares = np.asarray(mesh.get_array()).reshape(3, 3)
+    assert shares == pytest.approx(np.array([[0.75, 0.25, 0], [0, 0, 0], [0.001, 0, 0.999]]))
+    assert mesh.get_clim() == (0, 1)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Predicted", "True")
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["a", "b", "c"]
+    low, high = ax.get_ylim()
+    assert low > high  # the first class on top
+    assert plots.show(fig, "a table").kind == "image/svg+xml"
+
+
+@pytest.mark.parametrize("names", [GENRES, LONG], ids=["genres", "long"])
+def test_confusion_of_ten_classes_is_legible_on_a_phone(names):
+    fig, ax = plots.confusion(counts(), names)
+    fig.draw_without_rendering()
+    shrunk = 390 / (72 * plots.WIDTH_INCHES)
+    for texts in (ax.get_xticklabels(), ax.get_yticklabels(), ax.texts):
+        assert min(text.get_fontsize() for text in texts) * shrunk >= 10
+        boxes = [text.get_window_extent() for text in texts]
+        assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+        assert all(0 <= box.x0 and box.x1 <= fig.bbox.x1 and 0 <= box.y0 for box in boxes)
+    widest = max(text.get_window_extent().width for text in ax.texts)
+    assert widest < ax.get_window_extent().width / 10
+
+
+def test_numbers_stand_out_from_their_cells():
+    for share in np.linspace(0.01, 1, 40):
+        fig, ax = plots.confusion([[share, 1 - share + 1e-9], [0, 1]], ["a", "b"])
+        (mesh,) = ax.collections
+        cell = mesh.cmap(mesh.norm(share))[:3]
+        light = sorted(brightness(colour) for colour in (cell, ax.texts[0].get_color()))
+        assert (light[1] + 0.05) / (light[0] + 0.05) >= 4.5, share
+
+
+def brightness(colour):
+    """Relative luminance as the web's rules for contrast take it."""
+    rgb = np.array(to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def test_probabilities_over_time_put_the_likeliest_on_top():
+    P = np.array([[0.1, 0.7, 0.2], [0.3, 0.4, 0.3], [0.0, 0.1, 0.9], [0.1, 0.5, 0.4]])
+    fig, ax = plots.probabilities_over_time(P, [1, 2, 4, 5], ["a", "b", "c"], title="A song")
+    mesh = ax.collections[0]
+    corners = mesh.get_coordinates()
+    assert np.allclose(mesh.get_array(), P[:, [2, 1, 0]].T)
+    assert corners[0, :, 0].tolist() == [0.5, 1.5, 3, 4.5, 5.5]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["c", "b", "a"]
+    low, high = ax.get_ylim()
+    assert low > high
+    assert ax.get_xlabel() == "Time (s)" and mesh.get_clim() == (0, 1)
+    assert "Probability" in [other.get_ylabel() for other in fig.axes]
+    assert plots.show(fig, "a song").kind == "image/png"
+
+
+def test_probabilities_over_time_show_ten_classes_at_most():
+    P = np.random.default_rng(0).dirichlet(np.arange(1, 15), size=3)
+    fig, ax = plots.probabilities_over_time(P, [0, 1, 2], [f"class {i}" for i in range(14)])
+    shown = [label.get_text() for label in ax.get_yticklabels()]
+    assert shown == [f"class {i}" for i in np.argsort(-P.mean(axis=0))[:10]]
+    fig.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in ax.get_yticklabels()]
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+
+
+def test_a_clip_of_one_stretch_can_be_drawn():
+    fig, ax = plots.probabilities_over_time([[0.2, 0.8]], [1.5], ["a", "b"])
+    assert ax.collections[0].get_coordinates()[0, :, 0].tolist() == [1, 2]
+
+
+def scatter(points, groups=4):
+    import pandas as pd
+    import plotnine as p9
+
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame(rng.standard_normal((points, 2)), columns=["x", "y"])
+    data["group"] = [GENRES[i % groups] for i in range(points)]
+    plot = p9.ggplot(data, p9.aes("x", "y", colour="group")) + p9.geom_point()
+    return plot + p9.scale_colour_manual(values=plots.palette(groups)) + plots.theme(height=4)
+
+
+def test_a_plot_of_plotnine_is_shown_and_leaves_nothing_behind():
+    import matplotlib
+    import matplotlib.pyplot as plt
+
+    plot = scatter(100)
+    before = dict(matplotlib.rcParams)
+    first, second = plots.show(plot, "100 points"), plots.show(plot, "100 points")
+    assert first.kind == "image/svg+xml" and first.data == second.data
+    assert plt.get_fignums() == []
+    assert dict(matplotlib.rcParams) == before
+    assert first.size == (plots.PAGE_DPI * plots.WIDTH_INCHES, plots.PAGE_DPI * 4)
+
+
+def test_hundreds_of_points_become_a_light_image():
+    picture = plots.show(scatter(1000, groups=10), "1000 points")
+    assert picture.kind == "image/png" and len(picture.data) < 100_000
+    fig, ax = plots.panels()
+    ax.scatter(np.arange(1000), np.arange(1000))
+    assert plots.show(fig, "1000 points").kind == "image/png"
+
+
+def test_the_theme_gives_plotnine_the_letters_of_the_other_figures():
+    fig = scatter(20).draw()
+    fig.draw_without_rendering()
+    (ax,) = fig.axes
+    sizes = [label.get_fontsize() for label in (*ax.get_xticklabels(), *ax.get_yticklabels())]
+    assert set(sizes) == {plots.TICK_SIZE}
+    written = {text.get_text(): text.get_fontsize() for text in fig.findobj(Text)}
+    assert written["x"] == written["group"] == plots.LABEL_SIZE
+    assert written["blues"] == plots.TICK_SIZE
+
+
 # How the three cones of a reader without green ones see linear RGB (Viénot, Brettel and Mollon
 # 1999), so that two colours which differ only from red to green fall together.
 DEUTERANOPIA = np.array([[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1]])
+# The same without red ones.
+PROTANOPIA = np.array([[0.11238, 0.88762, 0.0], [0.11238, 0.88762, 0.0], [0.00401, -0.00401, 1]])
 
 
 def lab(colour, vision):
@@ -263,3 +408,14 @@ def test_the_map_of_spectrograms_only_ever_gets_brighter():
     shades = colormaps[plots.SPECTROGRAM_MAP](np.linspace(0, 1, 64))[:, :3]
     brightness = [lab(shade, DEUTERANOPIA)[0] for shade in shades]
     assert (np.diff(brightness) > 0).all()
+
+
+@pytest.mark.parametrize(
+    "vision", [np.eye(3), DEUTERANOPIA, PROTANOPIA], ids=["usual", "deuteranopia", "protanopia"]
+)
+def test_colours_of_the_palette_can_be_told_apart_and_seen_on_white(vision):
+    colours = plots.palette(10)
+    assert len(colours) == 10 and colours[:4] == plots.palette(4)
+    for a, b in itertools.combinations([*colours, "#FFFFFF"], 2):
+        assert np.linalg.norm(lab(a, vision) - lab(b, vision)) > 15, (a, b)
+    assert all(1.05 / (brightness(colour) + 0.05) > 2 for colour in colours)

@@ -216,7 +216,7 @@ def test_table_is_that_of_general_midi():
 
 
 def test_every_instrument_sounds():
-    font = soundfont.open_soundfont(scores._general_midi_font())
+    font = soundfont.open_soundfont(scores.general_midi_font())
     silent = [p for p in range(128) if np.abs(font.note(p, 60, 90, 0.3)).max(initial=0) < 1e-3]
     assert silent == []
 
@@ -280,7 +280,7 @@ def test_endless_score_is_refused(tmp_path):
 @pytest.mark.parametrize("keep", [4, 100, 3_000_000, -50])
 def test_damaged_soundfont_is_refused(tmp_path, keep):
     path = tmp_path / "cut.sf2"
-    path.write_bytes(scores._general_midi_font().read_bytes()[:keep])
+    path.write_bytes(scores.general_midi_font().read_bytes()[:keep])
     with pytest.raises(InputError, match=r"cut\.sf2"):
         scores.render(stream_of(A4), soundfont=path)
 
@@ -322,3 +322,16 @@ def test_a_wrong_transposition_is_refused(transpose):
 def test_a_transposition_out_of_the_keyboard_is_refused():
     with pytest.raises(InputError, match="smaller step"):
         scores.render(stream_of(120), transpose=12)
+
+
+@pytest.mark.parametrize(("program", "key"), [(0, 60), (48, 67), (38, 36)])
+def test_a_note_at_a_lower_rate_has_the_same_spectrum(program, key):
+    font = soundfont.open_soundfont(scores.general_midi_font())
+    high = font.note(program, key, 100, 1.0, limit=1.0)
+    low = font.note(program, key, 100, 1.0, rate=16000, limit=1.0)
+    assert (high.size, low.size) == (44100, 16000)
+    energy = [
+        [np.sum(spectrum[a:b] ** 2) for a, b in ((50, 1000), (1000, 2500), (2500, 5000))]
+        for spectrum in (np.abs(np.fft.rfft(high)) / 44100, np.abs(np.fft.rfft(low)) / 16000)
+    ]
+    assert np.all(np.abs(10 * np.log10(np.divide(*energy))) < 1)

@@ -112,6 +112,13 @@ def test_mel_bands_hold_the_power_of_their_filters():
     assert S.shape == (40, 1 + y.size // 256)
 
 
+def test_mel_bands_of_a_frame_with_an_odd_number_of_samples():
+    y = music(1)
+    S = spectra.mel_spectrogram(y, SR, 1023, 256, 40)
+    bank = librosa.filters.mel(sr=SR, n_fft=1023, n_mels=40)
+    np.testing.assert_allclose(S, bank @ np.abs(spectra.stft(y, 1023, 256)) ** 2, rtol=1e-3)
+
+
 def test_decibels_are_their_formula():
     np.testing.assert_allclose(spectra.to_db([1.0, 0.1, 2.0], ref=1.0), [0, -20, 6.0206], atol=1e-4)
     np.testing.assert_allclose(spectra.to_db([5.0, 0.5]), [0, -20], atol=1e-5)
@@ -165,10 +172,11 @@ def test_the_true_phase_gives_the_signal_back(n_fft, divisor, samples):
     z = spectra.griffin_lim(
         np.abs(D), 3, hop_length=hop_length, start=D, length=samples, n_fft=n_fft
     )
-    # The last samples lie at the end of the last window, where hardly anything is left of them.
-    sure = min(samples, hop_length * (D.shape[1] - 1))
+    # The last samples lie at the end of the last window, where hardly anything is left of them,
+    # and each round carries some of that error into the frame before.
+    sure = min(samples, hop_length * (D.shape[1] - 1)) - n_fft
     assume(sure > 0)
-    np.testing.assert_allclose(z[:sure], y[:sure], atol=2e-3)
+    np.testing.assert_allclose(z[:sure], y[:sure], atol=1e-3)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.99])

@@ -1,15 +1,16 @@
 """Data sets: one file for each, one function to load them, one catalogue."""
 
 from difflib import get_close_matches
+from inspect import signature
 
 from ..errors import InputError
-from . import librosa_examples, neural_style_audio, previews, style_clips
+from . import band, gtzan, librosa_examples, neural_style_audio, previews, style_clips
 from .catalogue import Dataset, Entry
 
 __all__ = ["Dataset", "Entry", "available", "catalogue", "load_dataset"]
 
 # Each of these modules has an ENTRY, find() for what lies on this computer, and load().
-_MODULES = (style_clips, neural_style_audio, librosa_examples, previews)
+_MODULES = (style_clips, band, gtzan, neural_style_audio, librosa_examples, previews)
 
 
 def catalogue() -> dict[str, Entry]:
@@ -27,7 +28,7 @@ def catalogue() -> dict[str, Entry]:
     return {module.ENTRY.name: module.ENTRY for module in _MODULES}
 
 
-def load_dataset(name: str) -> Dataset:
+def load_dataset(name: str, **options: object) -> Dataset:
     """Give a data set, from the first place that has it.
 
     The places are your own copy below ``AUDIOSTYLE_DATA``, then the cache, then its origin: a
@@ -38,6 +39,8 @@ def load_dataset(name: str) -> Dataset:
     ----------
     name : str
         One of the names in `catalogue`.
+    **options
+        What the data set lets you choose: ``tracks`` of "band" is the number of tracks a genre.
 
     Returns
     -------
@@ -47,14 +50,20 @@ def load_dataset(name: str) -> Dataset:
     Raises
     ------
     InputError
-        The name is unknown, your copy is incomplete, or the data set is not here and cannot be
-        had: the message says what to do.
+        The name or an option is unknown, your copy is incomplete, or the data set is not here and
+        cannot be had: the message says what to do.
 
     Chapter
     -------
     01_style_transfer
     """
-    return _module(name).load()
+    load = _module(name).load
+    known = list(signature(load).parameters)
+    for option in options:
+        if option not in known:
+            has = f"it has {', '.join(known)}" if known else "it has none"
+            raise InputError(f"The data set {name!r} has no option {option!r}; {has}.")
+    return load(**options)
 
 
 def available(name: str) -> bool:

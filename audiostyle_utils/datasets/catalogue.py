@@ -62,6 +62,10 @@ class Dataset:
         The folder that holds it.
     files : dict
         Absolute path of each file, by its short name.
+    labels : dict
+        What is known of each file, by its short name; empty where a set has no labels.
+    skipped : dict
+        Why a file of the set cannot be used, by its file name.
 
     Chapter
     -------
@@ -72,6 +76,8 @@ class Dataset:
     entry: Entry
     root: Path
     files: dict[str, Path]
+    labels: dict[str, dict[str, object]] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
 
 
 def own_copy(entry: Entry, folder: str, names: dict[str, str]) -> Dataset | None:

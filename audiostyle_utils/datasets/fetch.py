@@ -1,7 +1,7 @@
 """Downloads that resume, and that are kept only if their checksum is right."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..errors import InputError
@@ -62,6 +62,44 @@ def download(address: str, sha256: str, target: Path) -> Path:
             f"What {address} sent is not the file that is expected (its SHA-256 sum differs), so "
             "it was thrown away. Try again later; if that does not help, the source has changed."
         ) from error
+
+
+def download_any(mirrors: Mapping[str, str], target: Path) -> Path:
+    """Download a file from the first of several sources that has it.
+
+    The sources may hold different files that serve alike, such as two archives of the same
+    recordings. So each content has its own place, and an interrupted download is only ever
+    resumed with its own kind.
+
+    Parameters
+    ----------
+    mirrors : mapping
+        SHA-256 sum of what a source holds, in hexadecimal, by address; tried in this order.
+    target : pathlib.Path
+        Where to put it: the name gets the beginning of the sum in front.
+
+    Returns
+    -------
+    pathlib.Path
+        The file that arrived.
+
+    Raises
+    ------
+    InputError
+        The network may not be used, or no source gave the file; the message has each one's reason.
+
+    Chapter
+    -------
+    02_genre_cnn
+    """
+    reasons = []
+    for address, sha256 in mirrors.items():
+        try:
+            return download(address, sha256, target.with_name(f"{sha256[:8]}-{target.name}"))
+        except InputError as error:
+            reasons.append(str(error))
+    # Offline, every source has the same reason.
+    raise InputError(reasons[0] if offline() else " ".join(reasons))
 
 
 class _WrongContentError(Exception):

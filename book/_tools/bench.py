@@ -1,4 +1,4 @@
-"""Run the benchmarks of one chapter."""
+"""Run the benchmarks of one chapter, with options of theirs in P."""
 
 import os
 import shlex
@@ -16,6 +16,8 @@ def main(book: Book) -> None:
     if not scripts:
         raise BuildError(f"There is no benchmark benchmarks/{number}_*.py for this chapter.")
     said = f"make bench CH={number}"
+    if profile() != "quick":
+        said += f" PROFILE={profile()}"
     prepare(book, profile(), f"{said} P={shlex.quote(options)}" if options else said)
     for script in scripts:
         print(f"{script.name}: running ...", flush=True)

@@ -41,6 +41,11 @@ class Book:
         """Where runs record what they measured."""
         return self.build / "results"
 
+    @property
+    def weights(self) -> Path:
+        """Where long runs leave what they trained."""
+        return self.build / "weights"
+
     def executed(self, chapter: Path, profile: str) -> Path:
         """Return the place of a chapter's executed copy."""
         return self.build / "executed" / profile / chapter.name

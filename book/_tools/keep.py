@@ -1,34 +1,75 @@
-"""Keep what a chapter's runs measured: copy it to results/, from where the book shows it."""
+"""Keep what a chapter's runs measured and learned, from _build to where the book has it.
+
+Results go to results/, trained weights with their cards to audiostyle_utils/pretrained/.
+"""
 
 import os
+import shutil
 from pathlib import Path
 
+from audiostyle_utils import pretrained
 from audiostyle_utils.results import load_all
-from book._tools.common import Book, BuildError, run, write
+from book._tools.common import Book, BuildError, run
 
 
 def keep(book: Book, number: str) -> list[Path]:
-    """Copy the recorded results of a chapter and return the copies.
+    """Copy the recorded results and the weights of a chapter, and return the copies.
+
+    All files are looked at before the first one is copied.
 
     Raises
     ------
     BuildError
-        There are none.
+        There are none, or the name of a file of weights is not one that the package can give.
     InputError
-        One of them is not a whole result.
+        One of them is not a whole result, or weights and their card do not belong together.
     """
     chapter = book.chapter(number)
-    found = sorted(book.results.glob(f"{chapter.stem}-*.json"))
-    if not found:
+    results, weights = _results(book, chapter.stem), _weights(book, chapter.stem)
+    if not results and not weights:
         raise BuildError(
-            f"{chapter.stem} has recorded nothing in {book.results}: run it first, "
+            f"{chapter.stem} has recorded nothing in {book.results} and left no weights in "
+            f"{book.weights}: run it first, "
             f"such as with make chapter CH={chapter.stem.split('_')[0]} PROFILE=quick."
         )
-    load_all(book.results)
-    copies = [book.root / "results" / path.name for path in found]
-    for path, copy in zip(found, copies, strict=True):
-        write(copy, path.read_text(encoding="utf-8"))
-    return copies
+    shipped = book.root / "audiostyle_utils" / "pretrained"
+    return [
+        *(_copy(path, book.root / "results") for path in results),
+        *(_copy(path, shipped) for path in weights),
+    ]
+
+
+def _results(book: Book, chapter: str) -> list[Path]:
+    found = sorted(book.results.glob(f"{chapter}-*.json"))
+    if found:
+        load_all(book.results)
+    return found
+
+
+def _weights(book: Book, chapter: str) -> list[Path]:
+    """List each file of weights and its card, once they are known to be whole."""
+    found = sorted(book.weights.glob(f"{chapter}*.safetensors"))
+    for path in found:
+        pretrained.load(path)
+        if not pretrained.NAME.fullmatch(path.stem):
+            raise BuildError(
+                f"{path} cannot be kept: the package could not give it by name. "
+                "Use small letters, digits, _ and - only."
+            )
+    return [file for path in found for file in (path, path.with_suffix(".json"))]
+
+
+def _copy(path: Path, folder: Path) -> Path:
+    """Copy a file in one step: whole, or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    copy = folder / path.name
+    draft = folder / f".{path.name}.{os.getpid()}"
+    try:
+        shutil.copyfile(path, draft)
+        os.replace(draft, copy)
+    finally:
+        draft.unlink(missing_ok=True)
+    return copy
 
 
 def main(book: Book) -> None:

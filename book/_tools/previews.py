@@ -3,6 +3,8 @@
 Run it when a chapter's method has changed: .venv/bin/python -m book._tools.previews
 """
 
+import numpy as np
+
 from audiostyle_utils import audio, load_chapter, load_dataset
 from audiostyle_utils.datasets import previews
 
@@ -14,7 +16,15 @@ def style_transfer():
     return chapter.transfer_style(clips["chorale"], clips["rag"], alpha=0.1)
 
 
-MAKERS = {"01_style_transfer": style_transfer}
+def genre_tape():
+    """Return four songs by artists that chapter 2's network has not met, four seconds of each."""
+    songs = load_dataset("band").files
+    names = ("reggae.00006", "classical.00007", "metal.00006", "jazz.00007")
+    parts = [audio.load(songs[name], 16_000, offset=3, duration=4)[0] for name in names]
+    return np.concatenate([audio.normalise(part) for part in parts]), 16_000
+
+
+MAKERS = {"01_style_transfer": style_transfer, "02_genre_cnn": genre_tape}
 
 
 def main() -> None:

@@ -1,0 +1,380 @@
+"""Ten genres of music, composed by rule and played on General MIDI instruments: no download.
+
+What makes a genre here is rhythm, harmony, texture and articulation. Loudness is drawn from one
+distribution for all genres, tempi overlap, and the genres share instruments. Each genre has eight
+artists, who are known by tuning, equaliser, room, noise and favourite instruments; track number i
+is by artist i % 8. The music is new: nothing is quoted.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from random import Random
+from types import ModuleType
+from uuid import uuid4
+
+from ...errors import InputError
+from ...settings import cache_dir, data_dir
+from ...training import progress
+from ..catalogue import Dataset, Entry
+from . import blues, classical, country, disco, hiphop, jazz, metal, pop, reggae, rock
+from .artists import ARTISTS, GENRES, Artist, artist
+from .sketch import Sketch
+from .songs import SECONDS, Note, Part, Song
+from .studio import SR, perform
+from .theory import KEYS, Chord
+
+__all__ = [
+    "ARTISTS",
+    "ENTRY",
+    "GENRES",
+    "SECONDS",
+    "SR",
+    "Artist",
+    "Chord",
+    "Note",
+    "Part",
+    "Song",
+    "artist",
+    "compose",
+    "find",
+    "load",
+    "perform",
+]
+
+RULES = 3  # version of the rules; the cache is made anew when it changes
+TRACKS, _MOST_TRACKS = 40, 1000
+_SLOWEST, _FASTEST = 76.0, 144.0  # beats a minute, for all genres
+_MADE_WITH = ("numpy", "scipy", "pretty_midi")
+_FEW = 6  # so many tracks are made here, for other processes take a second to begin
+_MODULES: tuple[ModuleType, ...] = (
+    blues,
+    classical,
+    country,
+    disco,
+    hiphop,
+    jazz,
+    metal,
+    pop,
+    reggae,
+    rock,
+)
+
+ENTRY = Entry(
+    name="band",
+    title="Ten genres of music, composed by rule",
+    licence="CC0: the music is made on your computer, and nothing in it is quoted",
+    source="Composed by rules in the package, played on the SoundFont that pretty_midi carries",
+    size="400 tracks of 15 s, 40 a genre, 16 kHz, mono, about 125 MB; as many as tracks= says, up "
+    "to 1,000 a genre",
+    citation="The audio-style book",
+    chapters=("02_genre_cnn",),
+    kind="built-in",
+)
+
+
+def compose(genre: str, index: int) -> Song:
+    """Write a song; it takes a few milliseconds.
+
+    Parameters
+    ----------
+    genre : str
+        One of `GENRES`.
+    index : int
+        Number of the track, 0 to 99999. The same number always gives the same song.
+
+    Returns
+    -------
+    Song
+        What each player has to play; `perform` makes sound of it.
+
+    Raises
+    ------
+    InputError
+        There is no such genre or number.
+
+    Chapter
+    -------
+    02_genre_cnn
+    """
+    if genre not in GENRES:
+        raise InputError(f"There is no genre {genre!r}; the band plays {', '.join(GENRES)}.")
+    if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index <= 99999:
+        raise InputError(f"index is {index!r}; give a whole number from 0 to 99999.")
+    module, name = _MODULES[GENRES.index(genre)], f"{genre}.{index:05d}"
+    by = f"{genre}-{index % ARTISTS}"
+    rng = Random(f"band/{name}")
+    tempo = round(rng.triangular(_SLOWEST, _FASTEST, module.TEMPO), 1)
+    sketch = Sketch(rng, tempo, _favourites(module.PALETTE, by))
+    variant = rng.choice(list(module.VARIANTS))
+    module.VARIANTS[variant](sketch)
+    parts = tuple(line.finished(sketch.end) for line in sketch.lines if line.notes)
+    return Song(
+        name=name,
+        genre=genre,
+        variant=variant,
+        artist=by,
+        tempo=tempo,
+        key=KEYS[sketch.tonic] + "m" * sketch.minor,
+        meter=sketch.meter,
+        chords=tuple(sketch.chords),
+        parts=parts,
+        start=float(rng.choice((0, 0, 0, 1, 2)) if sketch.meter == 4 else 0),
+        clock=sketch.clock(),
+    )
+
+
+def _favourites(palette: dict[str, tuple[str, ...]], by: str) -> dict[str, tuple[str, ...]]:
+    """Draw which of a genre's instruments an artist works with: two or three for a role."""
+    rng = Random(f"band/favourites/{by}")
+    return {
+        role: tuple(rng.sample(names, min(len(names), 2 + (len(names) > 5))))
+        for role, names in palette.items()
+    }
+
+
+def find() -> Dataset | None:
+    """Find the tracks on this computer.
+
+    Returns
+    -------
+    Dataset or None
+        40 tracks a genre; None where they have not all been made yet.
+
+    Raises
+    ------
+    InputError
+        Your own copy lacks some of the files.
+
+    Chapter
+    -------
+    02_genre_cnn
+    """
+    names = _names(TRACKS)
+    root = _own_folder(names) or _folder()
+    return None if _missing(root, names) else _dataset(root, names)
+
+
+def load(tracks: int = TRACKS) -> Dataset:
+    """Find the tracks, or make them: half a minute or less, once.
+
+    Parameters
+    ----------
+    tracks : int
+        Tracks of each genre, 1 to 1000. The first ones are the same whatever the number.
+
+    Returns
+    -------
+    Dataset
+        Files "blues.00000" and so on, with labels "genre", "variant", "artist", "tempo" (beats a
+        minute), "key" and "instruments".
+
+    Raises
+    ------
+    InputError
+        `tracks` is out of its range, your own copy lacks some of the files, or the cache cannot be
+        written.
+
+    Chapter
+    -------
+    02_genre_cnn
+    """
+    if isinstance(tracks, bool) or not isinstance(tracks, int) or not 1 <= tracks <= _MOST_TRACKS:
+        raise InputError(f"tracks is {tracks!r}; give a whole number from 1 to {_MOST_TRACKS}.")
+    names = _names(tracks)
+    root = _own_folder(names)
+    if root is None:
+        root = _folder()
+        missing = _missing(root, names)
+        if missing:
+            _make_folder(root)
+            _render_all(root, missing)
+    return _dataset(root, names)
+
+
+def render(root: Path, names: Iterable[str]) -> None:
+    """Compose, play and keep tracks that are not there yet.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        A folder that exists.
+    names : iterable of str
+        Short names: "blues.00000".
+
+    Raises
+    ------
+    InputError
+        A name is unknown, or the folder cannot be written.
+
+    Chapter
+    -------
+    02_genre_cnn
+    """
+    for name in names:
+        if not _path(root, name).is_file():
+            genre, _, index = name.partition(".")
+            song = compose(genre, int(index))
+            _save(_path(root, name), song)
+
+
+def _names(tracks: int) -> list[str]:
+    return [f"{genre}.{index:05d}" for genre in GENRES for index in range(tracks)]
+
+
+def _path(root: Path, name: str) -> Path:
+    return root / f"{name}.flac"
+
+
+def _missing(root: Path, names: list[str]) -> list[str]:
+    here = {path.name for path in root.iterdir()} if root.is_dir() else set()
+    return [name for name in names if f"{name}.flac" not in here]
+
+
+def _own_folder(names: list[str]) -> Path | None:
+    data = data_dir()
+    if data is None or not (data / ENTRY.name).is_dir():
+        return None
+    root = data / ENTRY.name
+    missing = _missing(root, names)
+    if missing:
+        raise InputError(
+            f"Your copy of {ENTRY.name} in {root} is incomplete: of {len(names)} files it lacks "
+            f"{len(missing)}, {missing[0]}.flac the first of them. Add what is missing, ask for "
+            "fewer tracks, or move the folder away."
+        )
+    return root
+
+
+def _folder() -> Path:
+    """Name a folder by what the tracks depend on, so that none is ever out of date."""
+    packages = {package: version(package) for package in _MADE_WITH}
+    key = hashlib.sha256(json.dumps([RULES, SR, SECONDS, packages]).encode()).hexdigest()[:16]
+    return cache_dir() / f"{ENTRY.name}-{key}"
+
+
+def _make_folder(root: Path) -> None:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"The cache {root} cannot be made: {error.strerror}. "
+            "Set AUDIOSTYLE_CACHE to a folder that you may write to."
+        ) from error
+
+
+def _dataset(root: Path, names: list[str]) -> Dataset:
+    files = {name: _path(root, name) for name in names}
+    return Dataset(ENTRY.name, ENTRY, root, files, {k: _labels(path) for k, path in files.items()})
+
+
+def _save(path: Path, song: Song) -> None:
+    """Write a track with its labels in it; it appears whole or not at all."""
+    import soundfile
+
+    y, sr = perform(song)
+    labels = {
+        "genre": song.genre,
+        "variant": song.variant,
+        "artist": song.artist,
+        "tempo": song.tempo,
+        "key": song.key,
+        "instruments": sorted({part.instrument for part in song.parts}),
+    }
+    temporary = path.with_name(f".{uuid4().hex}.flac")
+    try:
+        with soundfile.SoundFile(temporary, "w", sr, 1, "PCM_16") as file:
+            file.title, file.artist, file.genre = song.name, song.artist, song.genre
+            file.comment = json.dumps(labels)
+            file.write(y)
+        os.replace(temporary, path)
+    except (OSError, soundfile.SoundFileError) as error:
+        raise InputError(
+            f"{path} cannot be written. Set AUDIOSTYLE_CACHE to a folder that you may write to, "
+            "with room on it."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _labels(path: Path) -> dict[str, object]:
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(path) as file:
+            labels = json.loads(file.comment)
+        return labels | {"instruments": tuple(labels["instruments"])}
+    except (soundfile.SoundFileError, ValueError, KeyError) as error:
+        raise InputError(
+            f"{path} is not a track of the band with its labels in it: remove it, and load the "
+            "data set again."
+        ) from error
+
+
+def _render_all(root: Path, missing: list[str]) -> None:
+    """Make tracks on all cores: in processes of their own, which work in any kind of script."""
+    if len(missing) <= _FEW:
+        render(root, progress(missing, "Tracks"))
+        return
+    workers = _start(root, missing)
+    try:
+        for _ in progress(_arrivals(root, missing, workers), "Tracks", total=len(missing)):
+            continue
+    finally:
+        for worker in workers:
+            worker.kill()
+    errors = [worker.communicate()[1] for worker in workers]
+    if _missing(root, missing):
+        reason = next((text.strip() for text in errors if text.strip()), "no reason is known")
+        raise InputError(f"The band cannot be rendered into {root}: {reason.splitlines()[-1]}")
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _start(root: Path, missing: list[str]) -> list[subprocess.Popen]:
+    count = max(1, min(_cores(), 16, len(missing) // _FEW))
+    package = Path(__file__).resolve().parents[3]
+    paths = [str(package), *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
+    workers = []
+    for number in range(count):
+        # Each begins with genres of its own, whose notes it keeps. Then it helps the others, in
+        # an order of its own, so that no two go on with the same track.
+        first, last = (k * len(missing) // count for k in (number, number + 1))
+        others = missing[:first] + missing[last:]
+        names = missing[first:last] + Random(number).sample(others, len(others))
+        worker = subprocess.Popen(
+            [sys.executable, "-m", __name__, str(root)],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=env,
+        )
+        worker.stdin.write("\n".join(names))
+        worker.stdin.close()
+        worker.stdin = None
+        workers.append(worker)
+    return workers
+
+
+def _arrivals(root: Path, missing: list[str], workers: list[subprocess.Popen]) -> Iterator[str]:
+    """Yield each track once it is there, until all are or nobody works any more."""
+    left = set(missing)
+    while left:
+        working = any(worker.poll() is None for worker in workers)
+        here = left - set(_missing(root, list(left)))
+        yield from here
+        left -= here
+        if not working:
+            return
+        time.sleep(0.1)

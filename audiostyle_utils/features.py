@@ -1,0 +1,330 @@
+"""Log-mel spectrograms of many recordings: on all cores at once, and each recording only once."""
+
+import hashlib
+import io
+import json
+import os
+import warnings
+import zlib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from importlib.metadata import version
+from numbers import Integral
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+
+from audiostyle_utils import audio
+from audiostyle_utils.errors import InputError
+from audiostyle_utils.settings import cache_dir
+from audiostyle_utils.training import progress
+
+# A recording whose largest sample is below this (-80 dB) holds nothing to learn from.
+SILENT = 1e-4
+
+_QUIETEST = np.float32(1e-10)  # in power
+_FLOOR = -100  # the same in dB
+_LOUDEST = 1e12  # the square of a spectrum of larger samples may not fit into float32
+_VERSION = 1  # of the computation below; the cache is made anew when it changes
+_MADE_WITH = ("librosa", "numpy", "scipy", "soundfile", "soxr")
+# Few enough frames for a block to stay in the processor's cache, enough to make the calls cheap.
+_FRAMES = 64
+_BANDS = 16
+_CHECKSUM = 4  # bytes
+
+
+@dataclass(frozen=True)
+class Features:
+    """What `extract` found in many recordings.
+
+    Attributes
+    ----------
+    arrays : dict
+        Log-mel spectrogram of each recording, float16 of shape (frames, n_mels), in dB, by name.
+        16 bits hold these values to within 0.04 dB.
+    skipped : dict
+        Why a recording could not be used, by name.
+    settings : dict
+        ``sr``, ``n_fft``, ``hop_length`` and ``n_mels``, as they were given.
+
+    Chapter
+    -------
+    02_genre_cnn
+    """
+
+    arrays: dict[str, np.ndarray]
+    skipped: dict[str, str]
+    settings: dict[str, int]
+
+
+def log_mel(
+    y: np.ndarray, sr: int, n_fft: int = 2048, hop_length: int = 512, n_mels: int = 128
+) -> np.ndarray:
+    """Return the power of a signal in mel bands, in decibels.
+
+    The value is 10 log10(max(P, 1e-10)), where P is what `spectra.mel_spectrogram` returns.
+
+    Parameters
+    ----------
+    y : np.ndarray, shape (samples,)
+        Signal.
+    sr : int
+        Sample rate in hertz.
+    n_fft, hop_length : int
+        Samples in a frame, and from one frame to the next.
+    n_mels : int
+        Number of bands, from 0 Hz to sr / 2.
+
+    Returns
+    -------
+    np.ndarray, float32, shape (n_mels, 1 + samples // hop_length)
+        Decibels against a power of 1, at least -100. An odd n_fft gives one frame less where
+        samples is a multiple of hop_length.
+
+    Raises
+    ------
+    InputError
+        The signal is not usable or has several channels, or a parameter is out of range.
+
+    Chapter
+    -------
+    02_genre_cnn
+    """
+    y = audio.check_signal(y)
+    if y.ndim != 1:
+        raise InputError(f"y has {y.shape[0]} channels. Give one, such as y.mean(axis=0).")
+    settings = _settings(sr, n_fft, hop_length, n_mels)
+    return np.ascontiguousarray(_decibels(y, **settings).T)
+
+
+def extract(
+    files: Mapping[str, str | os.PathLike],
+    *,
+    sr: int = 16000,
+    n_fft: int = 2048,
+    hop_length: int = 512,
+    n_mels: int = 128,
+    workers: int | None = None,
+    cache: bool = True,
+) -> Features:
+    """Return the log-mel spectrograms of many recordings, of any length and format.
+
+    A recording's spectrogram is kept in the cache under the content of its file and the settings,
+    so that it is computed once, whatever the file is called; a changed file is computed anew.
+
+    Parameters
+    ----------
+    files : mapping
+        Path of each recording, by name. Several channels are averaged.
+    sr : int
+        Sample rate in hertz that the recordings are brought to first.
+    n_fft, hop_length, n_mels : int
+        As in `log_mel`.
+    workers : int or None
+        How many recordings are worked on at once; None takes one for each core.
+    cache : bool
+        False neither reads the cache nor writes it.
+
+    Returns
+    -------
+    Features
+        Spectrograms in the order of `files`, and the recordings that had to be left out: those
+        that cannot be read, and those whose largest sample is below `SILENT`.
+
+    Raises
+    ------
+    InputError
+        `files` is empty, no recording is usable, a parameter is out of range, or the cache cannot
+        be written.
+
+    Chapter
+    -------
+    02_genre_cnn
+    """
+    from threadpoolctl import threadpool_limits
+
+    files = _named(files)
+    settings = _settings(sr, n_fft, hop_length, n_mels)
+    workers = _cores() if workers is None else _whole(workers, "workers", 1)
+    _bank(settings["sr"], settings["n_fft"], settings["n_mels"])  # imports librosa, before threads
+    one = partial(_one, settings=settings, folder=_folder() if cache else None)
+    # Each thread has a recording of its own: threads inside matrix products would only disturb.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+        results = list(progress(pool.map(one, files.values()), "Features", len(files)))
+    found = dict(zip(files, results, strict=True))
+    skipped = {name: reason for name, reason in found.items() if isinstance(reason, str)}
+    if len(skipped) == len(files):
+        name, reason = next(iter(skipped.items()))
+        raise InputError(f"None of the {len(files)} recordings is usable. {name}: {reason}")
+    arrays = {name: array for name, array in found.items() if name not in skipped}
+    return Features(arrays, skipped, settings)
+
+
+def _named(files: Mapping[str, str | os.PathLike]) -> dict[str, str | os.PathLike]:
+    if not isinstance(files, Mapping):
+        raise InputError(f"files is a {type(files).__name__}. Give a dict: a path for each name.")
+    if not files:
+        raise InputError("files is empty. Give the path of at least one recording.")
+    return dict(files)
+
+
+def _settings(sr: int, n_fft: int, hop_length: int, n_mels: int) -> dict[str, int]:
+    """Return the settings as plain numbers, or say which one is out of range."""
+    return {
+        "sr": audio.check_rate(sr),
+        "n_fft": _whole(n_fft, "n_fft", 2),
+        "hop_length": _whole(hop_length, "hop_length", 1),
+        "n_mels": _whole(n_mels, "n_mels", 1),
+    }
+
+
+def _whole(value: int, name: str, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise InputError(f"{name} is {value!r}. Give a whole number, {least} or more.")
+    return int(value)
+
+
+def _cores() -> int:
+    """Count the cores that this process may use, which a container may limit."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _one(
+    path: str | os.PathLike, settings: dict[str, int], folder: Path | None
+) -> np.ndarray | str:
+    """Return a recording's features, or why it has none."""
+    place = _place(path, settings, folder)
+    found = _read(place)
+    if found is not None:
+        return found
+    try:
+        y, _ = audio.load(path, settings["sr"])
+        peak = float(np.abs(y).max())
+        if peak < SILENT:
+            return f"{path} is silent: its largest sample is {peak:.1g}, below {SILENT:g}."
+        features = _decibels(y, **settings).astype(np.float16)
+    except InputError as error:
+        return str(error)
+    if place is not None:
+        _write(place, features)
+    return features
+
+
+def _decibels(y: np.ndarray, sr: int, n_fft: int, hop_length: int, n_mels: int) -> np.ndarray:
+    """Return log-mel frames of shape (frames, n_mels).
+
+    `spectra.stft` is not used: it holds the spectrogram of the whole recording in memory, and
+    guards against warnings in a way that threads must not share.
+    """
+    from scipy.fft import rfft
+
+    if np.abs(y).max() > _LOUDEST:
+        raise InputError(f"y peaks at {np.abs(y).max():.3g}. Scale it to -1 to 1, as sound is.")
+    window, parts = _bank(sr, n_fft, n_mels)
+    padded = np.pad(y, n_fft // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop_length]
+    mel = np.empty((len(frames), n_mels), np.float32)
+    for first in range(0, len(frames), _FRAMES):
+        D = rfft(frames[first : first + _FRAMES] * window, axis=1)
+        power = np.square(D.real)
+        power += np.square(D.imag)
+        for bands, bins, weights in parts:
+            mel[first : first + _FRAMES, bands] = power[:, bins] @ weights
+    np.log10(np.maximum(mel, _QUIETEST), out=mel)
+    return np.maximum(10 * mel, np.float32(_FLOOR))  # 1e-10 rounds to slightly below -100 dB
+
+
+@lru_cache(maxsize=8)
+def _bank(sr: int, n_fft: int, n_mels: int) -> tuple[np.ndarray, list]:
+    """Return the window, and the mel bands in groups: bands, the bins they cover, weights.
+
+    A band covers few bins, so that most of the full matrix is zeros. Groups of neighbours leave
+    most of them out and are still products of dense matrices.
+    """
+    import librosa
+    from scipy.signal.windows import hann
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Empty filters detected")
+        matrix = librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels)  # (n_mels, bins)
+    if not matrix.any(axis=1).all():
+        raise InputError(
+            f"With n_fft {n_fft} at {sr} Hz, some of {n_mels} mel bands lie between two frequency "
+            "bins and stay empty. Give fewer n_mels or a larger n_fft."
+        )
+    parts = []
+    for first in range(0, n_mels, _BANDS):
+        group = matrix[first : first + _BANDS]
+        used = np.flatnonzero(group.any(axis=0))
+        bins = slice(used[0], used[-1] + 1)
+        weights = np.ascontiguousarray(group[:, bins].T)
+        parts.append((slice(first, first + len(group)), bins, weights))
+    return hann(n_fft, sym=False).astype(np.float32), parts
+
+
+def _folder() -> Path:
+    """Return the cache's folder for features, and make it where it is missing."""
+    folder = cache_dir() / "features"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return folder
+
+
+def _unwritable(place: Path, error: OSError) -> InputError:
+    return InputError(
+        f"The cache {place} cannot be written: {error.strerror or error}. Set AUDIOSTYLE_CACHE to "
+        "a folder that you may write to, or pass cache=False."
+    )
+
+
+def _place(path: str | os.PathLike, settings: dict[str, int], folder: Path | None) -> Path | None:
+    """Name the cached file of a recording by all that its features depend on."""
+    if folder is None:
+        return None
+    try:
+        with open(os.path.expanduser(path), "rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, TypeError, ValueError):
+        return None  # `audio.load` will say what is wrong with it
+    made_from = [content, settings, _VERSION, _versions()]
+    text = json.dumps(made_from, sort_keys=True)
+    return folder / f"{hashlib.sha256(text.encode()).hexdigest()}.npy"
+
+
+@lru_cache(maxsize=1)
+def _versions() -> dict[str, str]:
+    return {package: version(package) for package in _MADE_WITH}
+
+
+def _write(place: Path, features: np.ndarray) -> None:
+    """Put features into the cache: an ordinary .npy file, with its CRC-32 behind the end."""
+    stream = io.BytesIO()
+    np.save(stream, features, allow_pickle=False)
+    content = stream.getvalue()
+    temporary = place.with_name(f".{uuid4().hex}")
+    try:
+        temporary.write_bytes(content + zlib.crc32(content).to_bytes(_CHECKSUM))
+        os.replace(temporary, place)
+    except OSError as error:
+        raise _unwritable(place, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _read(place: Path | None) -> np.ndarray | None:
+    """Return features from the cache; None where there are none, or damaged ones."""
+    if place is None or not place.is_file():
+        return None
+    try:
+        content = place.read_bytes()
+    except OSError:
+        return None
+    body, checksum = content[:-_CHECKSUM], content[-_CHECKSUM:]
+    if not body or zlib.crc32(body).to_bytes(_CHECKSUM) != checksum:
+        return None
+    return np.load(io.BytesIO(body), allow_pickle=False)

@@ -1,0 +1,296 @@
+"""Log-mel spectrograms of many files: their values, their cache, and files that cannot be used."""
+
+import threading
+
+import librosa
+import numpy as np
+import pytest
+import soundfile as sf
+from threadpoolctl import threadpool_info
+
+from audiostyle_utils import InputError, audio, features, spectra
+
+SR = 16000
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("AUDIOSTYLE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "features"
+
+
+def tone(seconds=1.0, frequency=440.0, level=0.5, sr=SR):
+    return level * np.sin(2 * np.pi * frequency * np.arange(round(seconds * sr)) / sr)
+
+
+def noise(samples, seed=0):
+    return (0.1 * np.random.default_rng(seed).standard_normal(samples)).astype(np.float32)
+
+
+def written(folder, **signals):
+    paths = {name: folder / f"{name}.wav" for name in signals}
+    for name, y in signals.items():
+        sf.write(paths[name], y, SR)
+    return paths
+
+
+@pytest.fixture
+def files(tmp_path):
+    signals = {f"clip.{n:05}": noise(4000 + 700 * n, seed=n) for n in range(5)}
+    return written(tmp_path, **signals)
+
+
+def stamps(folder):
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
+# One signal
+
+
+@pytest.mark.parametrize("samples", [1, 100, 511, 512, 2048, 33 * 512 + 7, 64 * 512 - 1, 40000])
+@pytest.mark.parametrize(
+    ("n_fft", "hop", "mels"), [(2048, 512, 128), (1024, 300, 33), (256, 64, 8)]
+)
+def test_values_are_the_decibels_of_the_mel_spectrogram(samples, n_fft, hop, mels):
+    y = noise(samples)
+    found = features.log_mel(y, SR, n_fft, hop, mels)
+    power = spectra.mel_spectrogram(y, SR, n_fft, hop, mels)
+    assert found.dtype == np.float32 and found.shape == power.shape
+    np.testing.assert_allclose(found, 10 * np.log10(np.maximum(power, 1e-10)), atol=1e-3)
+
+
+@pytest.mark.parametrize(("n_fft", "hop", "mels"), [(2048, 512, 128), (1023, 300, 33)])
+def test_values_are_what_librosa_gives(n_fft, hop, mels):
+    y = noise(20000)
+    power = librosa.feature.melspectrogram(y=y, sr=SR, n_fft=n_fft, hop_length=hop, n_mels=mels)
+    expected = librosa.power_to_db(power, ref=1.0, amin=1e-10, top_db=None)
+    np.testing.assert_allclose(features.log_mel(y, SR, n_fft, hop, mels), expected, atol=1e-3)
+
+
+def test_a_tone_peaks_in_its_band_and_half_the_level_is_6_db_less():
+    loud, soft = (features.log_mel(tone(level=level), SR) for level in (0.5, 0.25))
+    centres = librosa.mel_frequencies(130, fmin=0, fmax=SR / 2)[1:-1]
+    assert loud[:, 10].argmax() == np.abs(centres - 440).argmin()
+    peak = loud[:, 10].argmax()
+    assert loud[peak, 10] - soft[peak, 10] == pytest.approx(20 * np.log10(2), abs=0.01)
+
+
+def test_silence_is_at_the_floor():
+    assert (features.log_mel(np.zeros(3000), SR) == -100).all()
+
+
+@pytest.mark.parametrize(
+    ("y", "change", "words"),
+    [
+        (np.zeros((2, 900)), {}, "2 channels"),
+        (np.array([np.nan, 0.1]), {}, "NaN"),
+        (np.array([1e20, 0.1]), {}, "Scale it"),
+        (np.zeros(900), {"sr": 0}, "sr is 0"),
+        (np.zeros(900), {"n_fft": 1}, "n_fft is 1"),
+        (np.zeros(900), {"hop_length": 0}, "hop_length is 0"),
+        (np.zeros(900), {"n_mels": 2.5}, "n_mels is 2.5"),
+        (np.zeros(900), {"n_mels": 128, "n_fft": 256}, "fewer n_mels or a larger n_fft"),
+    ],
+)
+def test_signals_and_settings_that_do_not_fit_are_refused(y, change, words):
+    with pytest.raises(InputError, match=words):
+        features.log_mel(y, **({"sr": SR} | change))
+
+
+# Many files
+
+
+@pytest.mark.parametrize("workers", [1, 2, 7, None])
+def test_each_file_gets_what_it_gets_alone(files, workers):
+    found = features.extract(files, workers=workers)
+    assert list(found.arrays) == list(files) and found.skipped == {}
+    assert found.settings == {"sr": SR, "n_fft": 2048, "hop_length": 512, "n_mels": 128}
+    for name, path in files.items():
+        alone = features.log_mel(audio.load(path, SR)[0], SR)
+        assert found.arrays[name].dtype == np.float16
+        np.testing.assert_array_equal(found.arrays[name], alone.T.astype(np.float16))
+        np.testing.assert_allclose(found.arrays[name], alone.T, atol=0.04)
+
+
+def test_rates_channels_and_formats_may_differ(tmp_path):
+    y = tone(2.0, sr=44100)
+    for suffix in ("wav", "flac", "ogg"):
+        sf.write(tmp_path / f"a.{suffix}", np.stack([y, y], axis=1), 44100)
+    paths = {suffix: tmp_path / f"a.{suffix}" for suffix in ("wav", "flac", "ogg")}
+    found = features.extract(paths)
+    expected = features.log_mel(tone(2.0), SR).T
+    for array in found.arrays.values():
+        assert array.shape == expected.shape
+        bands = expected[20:40].mean(axis=0) > 0  # what is faint differs by what a format drops
+        np.testing.assert_allclose(array[20:40, bands], expected[20:40, bands], atol=0.3)
+
+
+def test_settings_reach_the_result(files):
+    found = features.extract(files, sr=8000, n_fft=512, hop_length=100, n_mels=20)
+    for name, path in files.items():
+        alone = features.log_mel(audio.load(path, 8000)[0], 8000, 512, 100, 20)
+        np.testing.assert_array_equal(found.arrays[name], alone.T.astype(np.float16))
+    assert found.settings == {"sr": 8000, "n_fft": 512, "hop_length": 100, "n_mels": 20}
+
+
+def test_files_that_cannot_be_used_are_listed_with_the_reason(tmp_path, files):
+    files |= written(tmp_path, silent=np.zeros(5000), faint=tone(level=5e-5), soft=tone(level=3e-4))
+    sf.write(tmp_path / "huge.wav", np.full(5000, 1e30), SR, subtype="FLOAT")
+    (tmp_path / "text.wav").write_text("not sound")
+    (tmp_path / "empty.wav").write_bytes(b"")
+    (tmp_path / "cut.wav").write_bytes(files["clip.00000"].read_bytes()[:3000])
+    files |= {name: tmp_path / f"{name}.wav" for name in ("huge", "text", "empty", "cut", "absent")}
+    for _ in range(2):  # with and without a cache
+        found = features.extract(files)
+        words = {"silent": "silent", "faint": "silent", "huge": "peaks", "text": "no sound"}
+        words |= {"empty": "0 bytes", "cut": "cut short", "absent": "no file"}
+        assert set(found.skipped) == set(words)
+        assert all(words[name] in reason for name, reason in found.skipped.items())
+        assert list(found.arrays) == [name for name in files if name not in words]
+
+
+def test_if_nothing_is_usable_the_first_reason_is_given(tmp_path):
+    files = written(tmp_path, one=np.zeros(900), two=np.zeros(900))
+    with pytest.raises(InputError, match="None of the 2 recordings .*one.*silent"):
+        features.extract(files)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"files": {}}, "empty"),
+        ({"files": ["a.wav"]}, "list"),
+        ({"workers": 0}, "workers is 0"),
+        ({"workers": True}, "workers is True"),
+        ({"sr": "fast"}, "sr is 'fast'"),
+        ({"n_mels": 0}, "n_mels is 0"),
+        ({"n_mels": 4000}, "fewer n_mels"),
+    ],
+)
+def test_parameters_out_of_range_are_refused(files, change, words):
+    with pytest.raises(InputError, match=words):
+        features.extract(**({"files": files} | change))
+
+
+def test_the_number_of_threads_in_matrix_products_is_restored(files):
+    before = [pool["num_threads"] for pool in threadpool_info()]
+    features.extract(files)
+    assert [pool["num_threads"] for pool in threadpool_info()] == before
+
+
+def test_several_callers_at_once_get_the_same(files, cache):
+    results = [None] * 3
+
+    def call(n):
+        results[n] = features.extract(files, workers=2)
+
+    threads = [threading.Thread(target=call, args=(n,)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for other in results[1:]:
+        for name in files:
+            np.testing.assert_array_equal(other.arrays[name], results[0].arrays[name])
+    assert len(list(cache.iterdir())) == len(files)
+
+
+# The cache
+
+
+def test_a_second_call_reads_and_writes_nothing(files, cache):
+    first = features.extract(files)
+    before = stamps(cache)
+    assert len(before) == len(files)
+    again = features.extract(files)
+    assert stamps(cache) == before
+    for name in files:
+        np.testing.assert_array_equal(first.arrays[name], again.arrays[name])
+
+
+def test_what_the_cache_holds_is_what_is_given(files, cache):
+    features.extract({"a": files["clip.00000"]})
+    (place,) = cache.iterdir()
+    features._write(place, np.full((3, 128), 7, np.float16))
+    found = features.extract({"b": files["clip.00000"]})
+    assert (found.arrays["b"] == 7).all() and found.arrays["b"].shape == (3, 128)
+    assert features.extract({"b": files["clip.00000"]}, cache=False).arrays["b"].shape != (3, 128)
+
+
+def test_cached_files_are_ordinary_npy_files(files, cache):
+    found = features.extract({"a": files["clip.00001"]})
+    (place,) = cache.iterdir()
+    np.testing.assert_array_equal(np.load(place, allow_pickle=False), found.arrays["a"])
+
+
+def test_a_changed_file_is_computed_anew_and_a_renamed_one_is_not(tmp_path, files, cache):
+    path = files["clip.00000"]
+    features.extract({"a": path})
+    moved = path.rename(tmp_path / "moved.wav")
+    features.extract({"a": moved})
+    assert len(stamps(cache)) == 1
+    y, _ = audio.load(moved, SR)
+    sf.write(moved, -0.5 * y, SR)
+    found = features.extract({"a": moved})
+    assert len(stamps(cache)) == 2
+    expected = features.log_mel(audio.load(moved, SR)[0], SR).T
+    np.testing.assert_array_equal(found.arrays["a"], expected.astype(np.float16))
+
+
+@pytest.mark.parametrize(
+    "change", [{"sr": 22050}, {"n_fft": 1024}, {"hop_length": 256}, {"n_mels": 64}]
+)
+def test_other_settings_do_not_meet_in_the_cache(files, change):
+    features.extract(files)
+    found = features.extract(files, **change).arrays
+    expected = features.extract(files, cache=False, **change).arrays
+    for name in files:
+        np.testing.assert_array_equal(found[name], expected[name])
+
+
+def test_other_versions_do_not_meet_in_the_cache(files, cache, monkeypatch):
+    features.extract(files)
+    monkeypatch.setattr(features, "_versions", lambda: {"numpy": "another"})
+    features.extract(files)
+    monkeypatch.setattr(features, "_VERSION", features._VERSION + 1)
+    features.extract(files)
+    assert len(stamps(cache)) == 3 * len(files)
+
+
+@pytest.mark.parametrize("where", [0, 6, 9, 40, 2000, -2, None])
+def test_a_damaged_cache_file_is_made_anew(files, cache, where):
+    first = features.extract({"a": files["clip.00000"]}).arrays["a"]
+    (place,) = cache.iterdir()
+    whole = place.read_bytes()
+    damaged = bytearray(whole)
+    if where is None:
+        damaged = whole[: len(whole) // 2]
+    else:
+        damaged[where] ^= 0x10
+    for content in (bytes(damaged), b""):
+        place.write_bytes(content)
+        np.testing.assert_array_equal(
+            features.extract({"a": files["clip.00000"]}).arrays["a"], first
+        )
+        assert place.read_bytes() == whole
+
+
+def test_without_cache_nothing_is_written(files, cache):
+    features.extract(files, cache=False)
+    assert not cache.exists()
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path, files, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("AUDIOSTYLE_CACHE", str(tmp_path / "file" / "below"))
+    with pytest.raises(InputError, match="AUDIOSTYLE_CACHE.*cache=False"):
+        features.extract(files)
+    assert len(features.extract(files, cache=False).arrays) == len(files)
+
+
+def test_a_cache_that_is_lost_meanwhile_is_an_error_and_not_a_reason_to_skip(files, monkeypatch):
+    folder = features._folder()
+    folder.rmdir()
+    monkeypatch.setattr(features, "_folder", lambda: folder)
+    with pytest.raises(InputError, match="cannot be written"):
+        features.extract(files)
