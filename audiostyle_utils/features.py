@@ -19,7 +19,7 @@ import numpy as np
 
 from audiostyle_utils import audio
 from audiostyle_utils.errors import InputError
-from audiostyle_utils.settings import cache_dir
+from audiostyle_utils.settings import cache_dir, cores
 from audiostyle_utils.training import progress
 
 # A recording whose largest sample is below this (-80 dB) holds nothing to learn from.
@@ -148,12 +148,15 @@ def extract(
 
     files = _named(files)
     settings = _settings(sr, n_fft, hop_length, n_mels)
-    workers = _cores() if workers is None else _whole(workers, "workers", 1)
+    workers = cores() if workers is None else _whole(workers, "workers", 1)
     _bank(settings["sr"], settings["n_fft"], settings["n_mels"])  # imports librosa, before threads
     one = partial(_one, settings=settings, folder=_folder() if cache else None)
     # Each thread has a recording of its own: threads inside matrix products would only disturb.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
-        results = list(progress(pool.map(one, files.values()), "Features", len(files)))
+        try:
+            results = list(progress(pool.map(one, files.values()), "Features", len(files)))
+        finally:
+            pool.shutdown(cancel_futures=True)  # after Ctrl-C, the files in the queue stay there
     found = dict(zip(files, results, strict=True))
     skipped = {name: reason for name, reason in found.items() if isinstance(reason, str)}
     if len(skipped) == len(files):
@@ -185,11 +188,6 @@ def _whole(value: int, name: str, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise InputError(f"{name} is {value!r}. Give a whole number, {least} or more.")
     return int(value)
-
-
-def _cores() -> int:
-    """Count the cores that this process may use, which a container may limit."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _one(

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from audiostyle_utils.errors import InputError
-from audiostyle_utils.settings import PROFILES
+from audiostyle_utils.settings import PROFILES, cores
 from audiostyle_utils.settings import profile as current_profile
 
 _METRIC_KEYS = {"metric", "value", "unit", "better", "group"}
@@ -206,7 +206,7 @@ def _command() -> str:
 def _machine() -> dict[str, Any]:
     return {
         "processor": _processor(),
-        "cores": _cores(),
+        "cores": cores(),
         "memory_gb": _memory_gb(),
         "gpu": _gpu(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -220,12 +220,6 @@ def _processor() -> str:
         text = ""
     match = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     return match[1].strip() if match else platform.processor() or platform.machine()
-
-
-def _cores() -> int | None:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count()
 
 
 def _memory_gb() -> float | None:

@@ -1,4 +1,6 @@
 import json
+import os
+import time
 from dataclasses import replace
 from itertools import combinations, pairwise
 
@@ -368,9 +370,73 @@ def test_a_file_without_labels_is_named(rendered, monkeypatch, tmp_path):
 
 
 def test_what_other_processes_say_is_passed_on(tmp_path):
-    names = [f"jazz.{index:05d}" for index in range(8)]
-    with pytest.raises(InputError, match="cannot be written"):
+    names = [f"polka.{index:05d}" for index in range(8)]
+    with pytest.raises(InputError, match="(?s)A helper stopped.*There is no track 'polka.0000"):
+        band._render_all(tmp_path, names)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_helper_that_talks_much_and_dies_early_is_heard(tmp_path, monkeypatch):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "root").mkdir()
+    # More than a pipe holds, and then an end before the names of the tracks are read.
+    code = "import sys\nsys.stderr.write('word\\n' * 200_000)\nraise ImportError('no numbers')\n"
+    (tmp_path / "broken" / "numpy.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "broken"))
+    with pytest.raises(InputError, match="(?s)A helper stopped with:.*ImportError: no numbers"):
+        band._render_all(tmp_path / "root", [f"jazz.{index:05d}" for index in range(8)])
+    assert list((tmp_path / "root").iterdir()) == []
+
+
+@pytest.mark.parametrize("count", [3, 12])
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, count):
+    names = [f"jazz.{index:05d}" for index in range(count)]
+    with pytest.raises(InputError, match="missing cannot be written"):
         band._render_all(tmp_path / "missing", names)
+
+
+def test_nothing_unfinished_stays_after_an_interruption(tmp_path, monkeypatch):
+    def interrupted(tracks, *_, **__):
+        next(iter(tracks))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(band, "progress", interrupted)
+    names = [f"jazz.{index:05d}" for index in range(30)]
+    with pytest.raises(KeyboardInterrupt):
+        band._render_all(tmp_path, names)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left and left < {f"{name}.flac" for name in names}
+
+
+def test_what_a_killed_rendering_left_is_removed_and_a_running_one_is_not(
+    rendered, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("AUDIOSTYLE_CACHE", str(tmp_path))
+    folder = tmp_path / rendered.root.name
+    for name in (".part-old", ".part-new"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "half.flac").write_bytes(b"fLaC")
+    long_ago = time.time() - 2 * 3600
+    os.utime(folder / ".part-old", (long_ago, long_ago))
+    for path in rendered.files.values():
+        (folder / path.name).write_bytes(path.read_bytes())
+    load_dataset("band", tracks=1)
+    others = {path.name for path in folder.iterdir()} - {p.name for p in rendered.files.values()}
+    assert others == {".part-new"}
+
+
+def test_rendering_leaves_tracks_and_nothing_else(rendered):
+    names = {path.name for path in rendered.root.iterdir()}
+    assert names == {f"{genre}.00000.flac" for genre in band.GENRES}
+
+
+@pytest.mark.parametrize(
+    "name", ["blues", "blues.", "blues.7", "blues.-0001", "polka.00000", "../jazz.00000", ""]
+)
+def test_a_name_that_is_no_tracks_is_refused(tmp_path, name):
+    with pytest.raises(InputError, match="There is no track.*such as 'blues.00007'"):
+        band.render(tmp_path, [name])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_cache_that_cannot_be_made_is_named(monkeypatch):

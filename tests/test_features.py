@@ -195,6 +195,25 @@ def test_several_callers_at_once_get_the_same(files, cache):
     assert len(list(cache.iterdir())) == len(files)
 
 
+def test_an_interruption_does_not_wait_for_the_files_in_the_queue(tmp_path, monkeypatch):
+    path = written(tmp_path, long=noise(10 * SR))["long"]
+    begun, one = [], features._one
+
+    def counted(*args, **options):
+        begun.append(args)
+        return one(*args, **options)
+
+    def interrupted(results, *_):
+        next(results)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(features, "_one", counted)
+    monkeypatch.setattr(features, "progress", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        features.extract(dict.fromkeys(map(str, range(300)), path), workers=1, cache=False)
+    assert len(begun) < 200
+
+
 # The cache
 
 

@@ -95,11 +95,25 @@ def test_what_cannot_be_used_is_listed_with_the_reason(data):
         (root / "blues" / other).write_bytes(b"of no interest")
     found = load_dataset("gtzan")
     assert list(found.files) == ["blues.00000", "blues.00001", "jazz.00000", "jazz.00053"]
-    assert set(found.skipped) == {"blues.00001.wav", "jazz.00054.wav", "jazz.00055.wav", "metal"}
-    assert "double" in found.skipped["blues.00001.wav"]
-    assert "jazz.00054.wav" in found.skipped["jazz.00054.wav"]
-    assert "0 bytes" in found.skipped["jazz.00055.wav"]
-    assert "no recordings" in found.skipped["metal"]
+    reasons = {
+        "blues/blues.00001.wav": "double",
+        "jazz/jazz.00054.wav": "jazz.00054.wav",
+        "jazz/jazz.00055.wav": "0 bytes",
+        "metal": "no recordings",
+    }
+    assert set(found.skipped) == set(reasons)
+    assert all((root / name).exists() for name in reasons)
+    assert all(words in found.skipped[name] for name, words in reasons.items())
+
+
+def test_files_of_one_name_in_two_genres_are_both_listed(data):
+    root = data / "genres"
+    tracks(root, "blues.00000", "jazz.00000")
+    for genre in ("blues", "jazz"):
+        (root / genre / "take 1.wav").write_bytes(b"")
+    found = load_dataset("gtzan")
+    assert list(found.skipped) == ["blues/take 1.wav", "jazz/take 1.wav"]
+    assert all(str(root / name) in reason for name, reason in found.skipped.items())
 
 
 def test_the_damaged_track_is_used_where_it_is_whole_and_not_where_it_is_cut(data):
@@ -109,13 +123,13 @@ def test_the_damaged_track_is_used_where_it_is_whole_and_not_where_it_is_cut(dat
     place.write_bytes(place.read_bytes()[:500])
     tracks(data / "genres", "jazz.00001")
     found = load_dataset("gtzan")
-    assert "jazz.00054" not in found.files and "cut short" in found.skipped["jazz.00054.au"]
+    assert "jazz.00054" not in found.files and "cut short" in found.skipped["jazz/jazz.00054.au"]
 
 
 def test_a_link_to_nowhere_is_listed(data):
     tracks(data / "genres", "blues.00000", "jazz.00000")
     os.symlink(data / "nowhere", data / "genres" / "jazz" / "jazz.00001.wav")
-    assert "no file" in load_dataset("gtzan").skipped["jazz.00001.wav"]
+    assert "no file" in load_dataset("gtzan").skipped["jazz/jazz.00001.wav"]
 
 
 def test_folders_that_are_no_use_say_so(data):
@@ -268,3 +282,33 @@ def test_what_is_left_of_one_archive_is_not_taken_for_the_beginning_of_another(s
     arrived = fetch.download_any(sources, tmp_path / "a.tar.gz")
     assert arrived.read_bytes() == b"second archive"
     assert left.read_bytes() == b"first ar"
+
+
+def test_no_other_source_is_asked_where_the_target_cannot_be_written(served, tmp_path):
+    address, files, requests = served
+    files["/one"], files["/two"] = b"first archive", b"second archive"
+    sources = {f"{address}{k}": hashlib.sha256(v).hexdigest() for k, v in files.items()}
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match="cannot be written") as caught:
+        fetch.download_any(sources, tmp_path / "file" / "a.tar.gz")
+    assert str(caught.value).count("cannot be written") == 1 and requests == []
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no full disk to try")
+def test_no_other_source_is_asked_where_the_disk_is_full(served, tmp_path):
+    address, files, requests = served
+    files["/one"], files["/two"] = b"first archive", b"second archive"
+    sources = {f"{address}{k}": hashlib.sha256(v).hexdigest() for k, v in files.items()}
+    first = next(iter(sources.values()))
+    os.symlink("/dev/full", tmp_path / f"{first[:8]}-a.tar.gz.part")
+    with pytest.raises(InputError, match="No space left"):
+        fetch.download_any(sources, tmp_path / "a.tar.gz")
+    assert requests == ["/one"]
+
+
+def test_offline_what_a_later_source_gave_before_is_found(tmp_path):
+    totals = [hashlib.sha256(content).hexdigest() for content in (b"first", b"second")]
+    here = tmp_path / f"{totals[1][:8]}-a.tar.gz"
+    here.write_bytes(b"second")
+    sources = dict(zip(("https://one.invalid", "https://two.invalid"), totals, strict=True))
+    assert fetch.download_any(sources, tmp_path / "a.tar.gz") == here

@@ -188,19 +188,23 @@ def test_a_bad_name_is_refused(name):
             call(name)
 
 
-def test_a_folder_that_is_missing_is_named(tmp_path):
-    with pytest.raises(InputError, match="cannot be written .No such file"):
-        pretrained.save(tmp_path / "none" / "a.safetensors", some_arrays(), CARD)
+def test_what_is_read_between_the_two_replacements_is_refused(kept):
+    former = kept.with_suffix(".json").read_bytes()
+    pretrained.save(kept, some_arrays() | {"steps": np.int64(8)}, CARD)
+    kept.with_suffix(".json").write_bytes(former)
+    with pytest.raises(InputError, match="checksums differ"):
+        pretrained.load(kept)
+
+
+def test_a_folder_that_is_missing_is_made(tmp_path):
+    path = pretrained.save(tmp_path / "new" / "a.safetensors", some_arrays(), CARD)
+    assert pretrained.load(path).card["what"] == CARD["what"]
 
 
 def test_a_save_that_fails_leaves_what_was_there(kept):
     before = kept.read_bytes()
-    card = kept.with_suffix(".json")
-    card.unlink()
-    card.mkdir()
-    (card / "in the way").touch()
     with pytest.raises(InputError, match="cannot be written"):
-        pretrained.save(kept.with_name("none") / kept.name, some_arrays(), CARD)
+        pretrained.save(kept / kept.name, some_arrays(), CARD)  # a file in place of a folder
     assert kept.read_bytes() == before
     assert not list(kept.parent.glob(".part-*"))
 

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,21 @@ def test_the_platforms_cache_is_the_default():
     folder = settings.cache_dir()
     assert folder.is_absolute()
     assert "audiostyle" in folder.parts
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process")
+def test_only_cores_that_the_process_may_use_are_counted():
+    allowed = os.sched_getaffinity(0)
+    assert settings.cores() == len(allowed)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        assert settings.cores() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+@pytest.mark.parametrize(("total", "found"), [(6, 6), (None, 1)])
+def test_where_the_system_binds_no_process_all_cores_are_counted(monkeypatch, total, found):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: total)
+    assert settings.cores() == found

@@ -65,7 +65,8 @@ class Dataset:
     labels : dict
         What is known of each file, by its short name; empty where a set has no labels.
     skipped : dict
-        Why a file of the set cannot be used, by its file name.
+        Why a file or folder of the set cannot be used, by its path below `root`, with ``/``
+        between folder and file.
 
     Chapter
     -------

@@ -42,12 +42,19 @@ def download(address: str, sha256: str, target: Path) -> Path:
     -------
     01_style_transfer
     """
+    try:
+        return _download(address, sha256, target)
+    except _SourceError as error:
+        raise InputError(str(error)) from error
+
+
+def _download(address: str, sha256: str, target: Path) -> Path:
     import pooch
 
     if target.is_file() and pooch.file_hash(str(target)) == sha256:
         return target
     if offline():
-        raise InputError(
+        raise _SourceError(
             f"{target} is missing or damaged, and AUDIOSTYLE_OFFLINE=1 forbids the download of "
             f"{address}. Remove the variable once, or put the file there yourself."
         )
@@ -57,8 +64,8 @@ def download(address: str, sha256: str, target: Path) -> Path:
         return _retrieve(address, sha256, target, part)
     except _WrongContentError as error:
         if had_some:  # the beginning may have been of an older file, so once more from the start
-            return download(address, sha256, target)
-        raise InputError(
+            return _download(address, sha256, target)
+        raise _SourceError(
             f"What {address} sent is not the file that is expected (its SHA-256 sum differs), so "
             "it was thrown away. Try again later; if that does not help, the source has changed."
         ) from error
@@ -86,7 +93,8 @@ def download_any(mirrors: Mapping[str, str], target: Path) -> Path:
     Raises
     ------
     InputError
-        The network may not be used, or no source gave the file; the message has each one's reason.
+        The network may not be used; no source gave the file (the message has each one's reason);
+        or the target cannot be written, which no other source would mend.
 
     Chapter
     -------
@@ -95,11 +103,15 @@ def download_any(mirrors: Mapping[str, str], target: Path) -> Path:
     reasons = []
     for address, sha256 in mirrors.items():
         try:
-            return download(address, sha256, target.with_name(f"{sha256[:8]}-{target.name}"))
-        except InputError as error:
+            return _download(address, sha256, target.with_name(f"{sha256[:8]}-{target.name}"))
+        except _SourceError as error:
             reasons.append(str(error))
     # Offline, every source has the same reason.
     raise InputError(reasons[0] if offline() else " ".join(reasons))
+
+
+class _SourceError(Exception):
+    """A source does not give the file, or may not be asked: another one might."""
 
 
 class _WrongContentError(Exception):
@@ -118,7 +130,7 @@ def _retrieve(address: str, sha256: str, target: Path, part: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         pooch.retrieve(address, f"sha256:{sha256}", target.name, target.parent, downloader=resume)
     except requests.RequestException as error:
-        raise InputError(
+        raise _SourceError(
             f"{address} could not be downloaded ({type(error).__name__}). Check the connection and "
             f"try again: it goes on where it stopped. Or put the file at {target} yourself."
         ) from error

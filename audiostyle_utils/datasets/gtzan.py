@@ -97,7 +97,8 @@ def load() -> Dataset:
         Files "blues.00000" to "rock.00099", as far as they are there, in the order of `GENRES`.
         ``labels`` has two entries for each: ``"genre"``, and ``"filtered"``, its part of the
         fault-filtered split ("train", "valid" or "test"; None: left out of it for a fault).
-        ``skipped`` names empty files, doubles, and jazz.00054 where it is damaged.
+        ``skipped`` names empty files, doubles, and jazz.00054 where it is damaged, each with its
+        folder ("jazz/jazz.00054.wav"), and folders without recordings ("jazz").
 
     Raises
     ------
@@ -160,7 +161,7 @@ def _add(genre: str, folder: Path, files: dict[str, Path], skipped: dict[str, st
         name = path.stem if path.stem.startswith(f"{genre}.") else f"{genre}.{path.stem}"
         reason = f"{path} is a double of {files[name]}." if name in files else _fault(path)
         if reason:
-            skipped[path.name] = reason
+            skipped[f"{folder.name}/{path.name}"] = reason
         else:
             files[name] = path
 

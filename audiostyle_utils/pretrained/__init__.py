@@ -141,7 +141,7 @@ def save(
     ----------
     name : str or path-like
         A plain word (small letters, digits, ``_`` and ``-``) keeps them in the package; a path
-        that ends in ``.safetensors`` keeps them there.
+        that ends in ``.safetensors`` keeps them there, in a folder that is made if need be.
     arrays : mapping of str to np.ndarray
         What to keep: finite numbers of any shape.
     card : mapping
@@ -157,7 +157,7 @@ def save(
     ------
     InputError
         An array or an entry of the card is not usable, the name or path is not one of the two
-        kinds, or the folder does not exist or cannot be written to.
+        kinds, or the folder cannot be made or written to.
 
     Chapter
     -------
@@ -357,8 +357,13 @@ def _to_python(value: Any) -> Any:
 
 
 def _write_both(path: Path, content: bytes, card: bytes) -> None:
-    """Write both files beside their places first, so that they are replaced at one go."""
+    """Write both files beside their places first, so that neither is ever there in part.
+
+    They are put in place one after the other. What reads them in between, or after a stop in
+    between, is refused: the checksum in the card is not that of the arrays.
+    """
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".part-", dir=path.parent) as folder:
             parts = Path(folder, path.name), Path(folder, path.stem + ".json")
             parts[0].write_bytes(content)
@@ -367,5 +372,5 @@ def _write_both(path: Path, content: bytes, card: bytes) -> None:
             os.replace(parts[1], path.with_suffix(".json"))
     except OSError as error:
         raise InputError(
-            f"{path} cannot be written ({error.strerror}). Give a path in a folder that exists."
+            f"{path} cannot be written ({error.strerror}). Give a path that you may write to."
         ) from error

@@ -3,7 +3,8 @@
 Directives
 ----------
 ``{results}``       every file of ``results/`` as a section with its circumstances and its numbers
-``{results} 01``    the tables of one chapter, to be shown inside another page
+``{results} 01``    the tables of one chapter, to be shown inside another page; with
+                    ``:variant: none`` those of the chapter itself, without its benchmarks
 ``{catalogue}``     every data set that the package knows of
 ``{sound} set name``  a player for one file of a data set; its content says what is heard
 """
@@ -57,7 +58,7 @@ class Results(SphinxDirective):
     def _wanted(self, entry):
         prefix = self.arguments[0] if self.arguments else ""
         return entry["chapter"].startswith(prefix) and all(
-            entry.get(key) == wanted for key, wanted in self.options.items()
+            (entry.get(key) or "none") == wanted for key, wanted in self.options.items()
         )
 
     def _inside(self, entry):

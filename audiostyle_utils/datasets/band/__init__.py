@@ -9,18 +9,22 @@ is by artist i % 8. The music is new: nothing is quoted.
 import hashlib
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from uuid import uuid4
 
 from ...errors import InputError
-from ...settings import cache_dir, data_dir
+from ...settings import cache_dir, cores, data_dir
 from ...training import progress
 from ..catalogue import Dataset, Entry
 from . import blues, classical, country, disco, hiphop, jazz, metal, pop, reggae, rock
@@ -53,6 +57,9 @@ TRACKS, _MOST_TRACKS = 40, 1000
 _SLOWEST, _FASTEST = 76.0, 144.0  # beats a minute, for all genres
 _MADE_WITH = ("numpy", "scipy", "pretty_midi")
 _FEW = 6  # so many tracks are made here, for other processes take a second to begin
+_PART = ".part-"  # begins the name of a folder for what is not finished
+_LEFT = 3600  # seconds after which nobody works in such a folder any more
+_LAST_LINES = 3  # of what a helper said before it died
 _MODULES: tuple[ModuleType, ...] = (
     blues,
     classical,
@@ -191,6 +198,7 @@ def load(tracks: int = TRACKS) -> Dataset:
     root = _own_folder(names)
     if root is None:
         root = _folder()
+        _remove_leftovers(root)
         missing = _missing(root, names)
         if missing:
             _make_folder(root)
@@ -198,7 +206,7 @@ def load(tracks: int = TRACKS) -> Dataset:
     return _dataset(root, names)
 
 
-def render(root: Path, names: Iterable[str]) -> None:
+def render(root: Path, names: Iterable[str], place: Path | None = None) -> None:
     """Compose, play and keep tracks that are not there yet.
 
     Parameters
@@ -207,21 +215,38 @@ def render(root: Path, names: Iterable[str]) -> None:
         A folder that exists.
     names : iterable of str
         Short names: "blues.00000".
+    place : pathlib.Path, optional
+        A folder below `root` for what is not finished; by default one that is made and removed
+        here.
 
     Raises
     ------
     InputError
-        A name is unknown, or the folder cannot be written.
+        A name is not one of a track, or the folder cannot be written.
 
     Chapter
     -------
     02_genre_cnn
     """
+    if place is None:
+        with _workplace(root) as place:
+            render(root, names, place)
+        return
     for name in names:
+        genre, index = _parts(name)
         if not _path(root, name).is_file():
-            genre, _, index = name.partition(".")
-            song = compose(genre, int(index))
-            _save(_path(root, name), song)
+            _save(_path(root, name), compose(genre, index), place)
+
+
+def _parts(name: str) -> tuple[str, int]:
+    """Return the genre and the number that a short name stands for."""
+    match = re.fullmatch(r"([a-z]+)\.([0-9]{5})", name)
+    if match is None or match[1] not in GENRES:
+        raise InputError(
+            f"There is no track {name!r}. Give a genre ({', '.join(GENRES)}) and five digits, "
+            "such as 'blues.00007'."
+        )
+    return match[1], int(match[2])
 
 
 def _names(tracks: int) -> list[str]:
@@ -274,7 +299,35 @@ def _dataset(root: Path, names: list[str]) -> Dataset:
     return Dataset(ENTRY.name, ENTRY, root, files, {k: _labels(path) for k, path in files.items()})
 
 
-def _save(path: Path, song: Song) -> None:
+@contextmanager
+def _workplace(root: Path) -> Iterator[Path]:
+    """Give a folder for what is not finished, and remove it with all that is left there."""
+    try:
+        # On the same disk, so that a track that is whole moves to its place in one step.
+        folder = TemporaryDirectory(prefix=_PART, dir=root, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise _unwritable(root) from error
+    with folder as name:
+        yield Path(name)
+
+
+def _remove_leftovers(root: Path) -> None:
+    """Remove what a rendering that was killed could not remove."""
+    for folder in root.glob(f"{_PART}*"):
+        with suppress(FileNotFoundError):  # another process removes it too
+            # Each track that is begun or finished there sets its folder's time.
+            if time.time() - folder.stat().st_mtime > _LEFT:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unwritable(path: Path) -> InputError:
+    return InputError(
+        f"{path} cannot be written. Set AUDIOSTYLE_CACHE to a folder that you may write to, with "
+        "room on it."
+    )
+
+
+def _save(path: Path, song: Song, place: Path) -> None:
     """Write a track with its labels in it; it appears whole or not at all."""
     import soundfile
 
@@ -287,7 +340,7 @@ def _save(path: Path, song: Song) -> None:
         "key": song.key,
         "instruments": sorted({part.instrument for part in song.parts}),
     }
-    temporary = path.with_name(f".{uuid4().hex}.flac")
+    temporary = place / f"{uuid4().hex}.flac"  # several processes may make the same track
     try:
         with soundfile.SoundFile(temporary, "w", sr, 1, "PCM_16") as file:
             file.title, file.artist, file.genre = song.name, song.artist, song.genre
@@ -295,12 +348,7 @@ def _save(path: Path, song: Song) -> None:
             file.write(y)
         os.replace(temporary, path)
     except (OSError, soundfile.SoundFileError) as error:
-        raise InputError(
-            f"{path} cannot be written. Set AUDIOSTYLE_CACHE to a folder that you may write to, "
-            "with room on it."
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise _unwritable(path) from error
 
 
 def _labels(path: Path) -> dict[str, object]:
@@ -322,49 +370,52 @@ def _render_all(root: Path, missing: list[str]) -> None:
     if len(missing) <= _FEW:
         render(root, progress(missing, "Tracks"))
         return
-    workers = _start(root, missing)
-    try:
-        for _ in progress(_arrivals(root, missing, workers), "Tracks", total=len(missing)):
-            continue
-    finally:
-        for worker in workers:
-            worker.kill()
-    errors = [worker.communicate()[1] for worker in workers]
-    if _missing(root, missing):
-        reason = next((text.strip() for text in errors if text.strip()), "no reason is known")
-        raise InputError(f"The band cannot be rendered into {root}: {reason.splitlines()[-1]}")
+    with _workplace(root) as place:
+        workers = []
+        try:
+            for names in _shares(missing):
+                workers.append(_start(root, names, place / f"helper-{len(workers)}"))
+            for _ in progress(_arrivals(root, missing, workers), "Tracks", total=len(missing)):
+                continue
+        except OSError as error:
+            raise InputError(f"The band cannot be rendered into {root}: {error}.") from error
+        finally:
+            for worker in workers:
+                worker.kill()
+                worker.wait()
+        if _missing(root, missing):
+            raise InputError(f"The band cannot be rendered into {root}. {_reason(place)}")
 
 
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _start(root: Path, missing: list[str]) -> list[subprocess.Popen]:
-    count = max(1, min(_cores(), 16, len(missing) // _FEW))
-    package = Path(__file__).resolve().parents[3]
-    paths = [str(package), *filter(None, [os.environ.get("PYTHONPATH")])]
-    env = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
-    workers = []
+def _shares(missing: list[str]) -> Iterator[list[str]]:
+    """Yield the names that each helper works through."""
+    count = max(1, min(cores(), 16, len(missing) // _FEW))
     for number in range(count):
         # Each begins with genres of its own, whose notes it keeps. Then it helps the others, in
         # an order of its own, so that no two go on with the same track.
         first, last = (k * len(missing) // count for k in (number, number + 1))
         others = missing[:first] + missing[last:]
-        names = missing[first:last] + Random(number).sample(others, len(others))
-        worker = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(root)],
-            stdin=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=env,
-        )
-        worker.stdin.write("\n".join(names))
-        worker.stdin.close()
-        worker.stdin = None
-        workers.append(worker)
-    return workers
+        yield missing[first:last] + Random(number).sample(others, len(others))
+
+
+def _start(root: Path, names: list[str], stem: Path) -> subprocess.Popen:
+    """Start a helper. Files take the place of pipes, which block when nobody reads them."""
+    package = Path(__file__).resolve().parents[3]
+    paths = [str(package), *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
+    stem.with_suffix(".txt").write_text("\n".join(names), encoding="ascii")
+    command = [sys.executable, "-m", __name__, str(root), str(stem.parent)]
+    with stem.with_suffix(".txt").open("rb") as given, stem.with_suffix(".log").open("wb") as log:
+        return subprocess.Popen(command, stdin=given, stderr=log, env=env)
+
+
+def _reason(place: Path) -> str:
+    """Repeat the last lines of the first helper that said anything."""
+    for log in sorted(place.glob("*.log")):
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        if lines:
+            return "\n".join(["A helper stopped with:", *lines[-_LAST_LINES:]])
+    return "The helpers stopped without a word. Load the data set again: it goes on from here."
 
 
 def _arrivals(root: Path, missing: list[str], workers: list[subprocess.Popen]) -> Iterator[str]:

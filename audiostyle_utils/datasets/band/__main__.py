@@ -1,4 +1,4 @@
-"""Make tracks in a process of its own: the folder is the argument, the names are read."""
+"""Make tracks in a process of its own: the folders are the arguments, the names are read."""
 
 import sys
 from pathlib import Path
@@ -6,4 +6,5 @@ from pathlib import Path
 from audiostyle_utils.datasets.band import render
 
 if __name__ == "__main__":
-    render(Path(sys.argv[1]), sys.stdin.read().split())
+    root, *place = map(Path, sys.argv[1:])
+    render(root, sys.stdin.read().split(), *place)

@@ -136,7 +136,7 @@ def _fade(release: float) -> np.ndarray:
     return (np.exp(-4 * t) * (1 - t)).astype(np.float32)
 
 
-@lru_cache(maxsize=3000)
+@lru_cache(maxsize=600)  # of 307 kB at most: 180 MB for each process
 def _tone(program: int, drums: bool, key: int, step: int, bend: str) -> np.ndarray:
     """Give one note at SR, as hard as 100; its length is one of a few."""
     font, seconds = _font(), _LENGTHS[step]
