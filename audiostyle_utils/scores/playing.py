@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
@@ -10,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from . import soundfont as sf
-from .errors import InputError
+from audiostyle_utils import soundfont as sf
+from audiostyle_utils.errors import InputError
 
-_MIDI_SUFFIXES = {".mid", ".midi"}
-_SCORE_SUFFIXES = _MIDI_SUFFIXES | {".xml", ".musicxml", ".mxl", ".krn", ".abc"}
+from . import sources
+
 _SHORTEST, _LONGEST = 1e-3, 3600.0  # seconds
 _RATES = (4000, 192000)  # Hz
 _BEND_RANGE = 2 / 8192  # semitones for one step of a MIDI pitch wheel
@@ -168,13 +167,15 @@ def render(
     _check(sr, tempo, offset, duration)
     _check_transpose(transpose)
     font = sf.open_soundfont(Path(soundfont) if soundfont else general_midi_font())
-    notes = _transposed(_notes(_midi(score), program, tempo, _name(score)), transpose)
+    notes = _transposed(
+        _notes(sources.midi_of(score), program, tempo, sources.name_of(score)), transpose
+    )
     y = _resample(_mix(font, notes, offset, duration), sr)
     peak = np.abs(y).max(initial=0.0)
     if peak < 1e-6:
         end = max(note.start + note.seconds for note in notes)
         raise InputError(
-            f"Nothing sounds in {_name(score)} from {offset:g} s on: its last note ends at "
+            f"Nothing sounds in {sources.name_of(score)} from {offset:g} s on: its last note ends at "
             f"{end:.1f} s. Choose a smaller offset or a longer duration."
         )
     return y * np.float32(_PEAK / peak), sr
@@ -222,100 +223,18 @@ def _program(instrument: str | int) -> int:
     wanted = str(instrument).strip().casefold()
     if wanted in by_name:
         return by_name[wanted]
-    close = _close(str(instrument), instruments())
+    close = sources.close(str(instrument), instruments())
     raise InputError(
         f"There is no General MIDI instrument {instrument!r}.{close} "
         "scores.instruments() lists all 128."
     )
 
 
-def _close(wanted: str, names: Iterable[str]) -> str:
-    """Say which names are near a wrong one, or nothing."""
-    from difflib import get_close_matches
-
-    spelling = {name.casefold(): name for name in names}
-    near = get_close_matches(wanted.casefold(), spelling, n=3, cutoff=0.5)
-    near = near or [name for name in spelling if wanted.casefold() in name][:3]
-    return f" Did you mean {', '.join(spelling[name] for name in near)}?" if near else ""
-
-
-def _name(score: Any) -> str:
-    return str(score) if isinstance(score, str | Path) else "the score"
-
-
-def _midi(score: Any) -> bytes:
-    """Give any score as the bytes of a MIDI file."""
-    if isinstance(score, str | Path):
-        path = Path(score).expanduser()
-        if path.is_file() or isinstance(score, Path) or path.suffix.lower() in _MIDI_SUFFIXES:
-            return _midi_of_file(path)
-        return _midi_of_corpus(score)
-    if hasattr(score, "recurse"):
-        return _midi_of_stream(score, "the score")
-    raise InputError(
-        f"score is a {type(score).__name__}; give the name of a work in music21's corpus, the path "
-        "of a MIDI or MusicXML file, or a music21 stream."
-    )
-
-
-def _midi_of_file(path: Path) -> bytes:
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise InputError(f"{path} {what}; give the path of a MIDI or MusicXML file.")
-    if path.suffix.lower() in _MIDI_SUFFIXES:
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-    if path.suffix.lower() not in _SCORE_SUFFIXES:
-        known = " ".join(sorted(_SCORE_SUFFIXES))
-        raise InputError(f"{path} is not a score that can be read; the formats are {known}.")
-    from music21 import converter
-
-    try:
-        stream = converter.parse(path, forceSource=True)
-    except Exception as error:  # each of music21's readers raises its own classes
-        raise InputError(f"{path} is not a readable score: {error}") from error
-    return _midi_of_stream(stream, str(path))
-
-
-@lru_cache(maxsize=16)
-def _midi_of_corpus(name: str) -> bytes:
-    from music21 import corpus
-
-    try:
-        # From the source, for music21's own cache is a pickle in a shared folder.
-        stream = corpus.parse(name, forceSource=True)
-    except corpus.CorpusException as error:
-        root = Path(corpus.__file__).parent
-        works = [
-            path.relative_to(root).with_suffix("").as_posix() for path in corpus.getCorePaths()
-        ]
-        raise InputError(
-            f"There is no file and no work in music21's corpus called {name!r}."
-            f"{_close(name, works)}"
-        ) from error
-    return _midi_of_stream(stream, name)
-
-
-def _midi_of_stream(stream: Any, name: str) -> bytes:
-    from music21 import midi
-    from music21.exceptions21 import Music21Exception
-
-    try:
-        return midi.translate.streamToMidiFile(stream).writestr()
-    except Music21Exception as error:
-        raise InputError(f"{name} cannot be turned into MIDI: {error}") from error
-
-
 def _notes(midi: bytes, program: int | None, tempo: float | None, name: str) -> list[_Note]:
     """Read the notes of a MIDI file, in seconds."""
-    from symusic import Score, Tempo
+    from symusic import Tempo
 
-    try:
-        score = Score.from_midi(midi)
-    except (RuntimeError, ValueError) as error:
-        raise InputError(f"{name} is not a readable MIDI file: {error}") from error
+    score = sources.symusic_score(midi, name)
     if tempo is not None:
         score.tempos = [Tempo(0, float(tempo))]
     score = score.to("second")

@@ -1,0 +1,494 @@
+"""Music as a sequence of tokens, one a note, and back without loss."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from functools import cache, lru_cache
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+
+from audiostyle_utils.errors import InputError
+
+from .pieces import (
+    DRUMS,
+    METERS,
+    STEPS,
+    TEMPOS,
+    Meter,
+    Note,
+    Piece,
+    Tempo,
+    make_piece,
+    quarters,
+)
+
+# Lengths that a note has on paper without a tie, in steps. Others are one of these and a tie.
+LENGTHS = (1, 2, 3, 4, 6, 8, 9, 12, 16, 18, 24, 32, 36, 48, 72, 96)
+_NAMES = "C C# D D# E F F# G G# A A# B".split()
+
+
+class _Event(NamedTuple):
+    """What one voice does from a step on: pitches, none for a rest."""
+
+    start: int
+    voice: int
+    length: int
+    pitches: tuple[int, ...]
+
+
+def pitch_name(pitch: int) -> str:
+    """Write a MIDI pitch as a note name: 60 is "C4", 61 is "C#4"."""
+    return f"{_NAMES[pitch % 12]}{pitch // 12 - 1}"
+
+
+@lru_cache(maxsize=1)
+def vocabulary() -> tuple[str, ...]:
+    """List all tokens there are.
+
+    The list is made by rule and does not depend on any music, so that a token's place in it is
+    the same for every network, and no piece holds an unknown token.
+
+    Returns
+    -------
+    tuple of str
+        ``"end"``; ``"meter:3/4"`` and ``"tempo:120"``, which hold from the next bar on;
+        ``"part:40"`` (with a General MIDI program, or ``"part:drums"``) and ``"voice"``, which
+        open a part and another voice of the part; then for each of 16 lengths, in quarter notes,
+        ``"rest:1/2"``, ``"hold:1/2"`` (the note before goes on: a tie) and ``"C4:1/2"``; and for
+        each pitch ``"+C4"``, which joins the note before to a chord.
+
+    Chapter
+    -------
+    03_lstm_music
+    """
+    names = [pitch_name(pitch) for pitch in range(128)]
+    lengths = [quarters(length) for length in LENGTHS]
+    return (
+        "end",
+        *(f"meter:{count}/{unit}" for count, unit in sorted(METERS)),
+        *(f"tempo:{bpm}" for bpm in TEMPOS),
+        *(f"part:{program}" for program in range(128)),
+        "part:drums",
+        "voice",
+        *(f"{name}:{length}" for name in ("rest", "hold", *names) for length in lengths),
+        *(f"+{name}" for name in names),
+    )
+
+
+@lru_cache(maxsize=1)
+def _ids() -> dict[str, int]:
+    return {token: number for number, token in enumerate(vocabulary())}
+
+
+def encode(tokens: Sequence[str]) -> np.ndarray:
+    """Give each token its number in the vocabulary.
+
+    Parameters
+    ----------
+    tokens : sequence of str
+        Tokens.
+
+    Returns
+    -------
+    np.ndarray, int32, shape (len(tokens),)
+        From 0 to ``len(vocabulary()) - 1``.
+
+    Raises
+    ------
+    InputError
+        A token is not in the vocabulary.
+
+    Chapter
+    -------
+    03_lstm_music
+    """
+    ids = _ids()
+    unknown = [token for token in tokens if token not in ids]
+    if unknown:
+        raise InputError(
+            f"{unknown[0]!r} is not a token. Tokens look like 'C4:1/2', '+E4', 'rest:1' or "
+            "'meter:3/4'; scores.vocabulary() lists them all."
+        )
+    return np.array([ids[token] for token in tokens], np.int32)
+
+
+def decode(ids: Iterable[int]) -> list[str]:
+    """Give each number its token; the inverse of `encode`.
+
+    Parameters
+    ----------
+    ids : iterable of int
+        Numbers of tokens.
+
+    Returns
+    -------
+    list of str
+        The tokens.
+
+    Raises
+    ------
+    InputError
+        A number lies outside the vocabulary.
+
+    Chapter
+    -------
+    03_lstm_music
+    """
+    known, ids = vocabulary(), [int(number) for number in ids]
+    wrong = [number for number in ids if not 0 <= number < len(known)]
+    if wrong:
+        raise InputError(f"{wrong[0]} is no token's number; they go from 0 to {len(known) - 1}.")
+    return [known[number] for number in ids]
+
+
+def tokenise(piece: Piece) -> list[str]:
+    """Write a piece as tokens.
+
+    Each part is laid out in voices that play one note or chord at a time. A voice is never silent
+    without a rest, and no token crosses a barline: a longer note goes on as ``hold``. So every
+    voice has a clock, and it is always the voice whose clock is behind that comes next (the first
+    of them, if several are). No token needs to say whose turn it is, nor at what time.
+
+    Parameters
+    ----------
+    piece : Piece
+        As `read` returns it.
+
+    Returns
+    -------
+    list of str
+        Meter, tempo and parts, one token for each note, rest or hold, and ``"end"``.
+
+    Chapter
+    -------
+    03_lstm_music
+    """
+    lines = piece.barlines
+    voices = _voices(piece)
+    events = [
+        event
+        for number, (_, groups) in enumerate(voices)
+        for event in _tiled(number, groups, lines[-1])
+    ]
+    written = sorted(
+        (start, event.voice, text) for event in events for start, text in _texts(event, lines)
+    )
+    changes = _changes(piece)
+    tokens = [*changes.pop(0), *_header(voices, piece.parts)]
+    for start, _, text in written:
+        tokens += changes.pop(start, ())
+        tokens += text
+    return [*tokens, "end"]
+
+
+def detokenise(tokens: Sequence[str]) -> Piece:
+    """Read tokens as a piece; the inverse of `tokenise`.
+
+    Parameters
+    ----------
+    tokens : sequence of str
+        Tokens; an ``"end"`` may be missing.
+
+    Returns
+    -------
+    Piece
+        The music.
+
+    Raises
+    ------
+    InputError
+        A token is unknown or cannot stand where it stands, or there are no notes.
+
+    Chapter
+    -------
+    03_lstm_music
+    """
+    reader = Reader()
+    for number, token in enumerate(tokens):
+        try:
+            reader.push(token)
+        except InputError as error:
+            raise InputError(f"Token {number}: {error}") from error
+    return reader.piece()
+
+
+class Reader:
+    """Follows tokens one by one, and knows at each moment whose turn it is.
+
+    Attributes
+    ----------
+    voice : int
+        The voice that the next note, rest or hold belongs to.
+    position : int
+        Steps from the last barline to where that voice stands.
+    left : int
+        Steps from there to the next barline: no token may be longer.
+    bars : int
+        How many bars are complete, in all voices.
+    can_hold : bool
+        Whether that voice sounds, so that a hold may follow.
+    can_join : int
+        The lowest pitch that could join the last note to a chord; 128 where none can.
+
+    Chapter
+    -------
+    03_lstm_music
+    """
+
+    def __init__(self) -> None:
+        self._notes: list[list[int]] = []  # onset, length, pitch, voice
+        self._parts: list[int] = []
+        self._part_of: list[int] = []  # the part of each voice
+        self._meters: list[Meter] = []
+        self._tempos: list[Tempo] = []
+        self._clocks: list[int] = []
+        self._sounding: list[list[list[int]]] = []  # of each voice, the notes of its last event
+        self._last: list[list[int]] = []  # the last note token's notes, which others may join
+        self._lines = [0, 4 * STEPS]
+        self._started = self._ended = False
+        self.voice = self.bars = 0
+
+    @property
+    def position(self) -> int:
+        return (self._clocks[self.voice] if self._clocks else 0) - self._lines[-2]
+
+    @property
+    def left(self) -> int:
+        return self._lines[-1] - self._lines[-2] - self.position
+
+    @property
+    def can_hold(self) -> bool:
+        return bool(self._clocks) and bool(self._sounding[self.voice])
+
+    @property
+    def can_join(self) -> int:
+        return self._last[-1][2] + 1 if self._last else 128
+
+    def push(self, token: str) -> None:
+        """Take the next token.
+
+        Parameters
+        ----------
+        token : str
+            The token.
+
+        Raises
+        ------
+        InputError
+            It is unknown, or cannot stand here; nothing has changed then.
+        """
+        what, kind, value = _parsed(token)
+        if self._ended:
+            raise InputError(f"{token!r} follows 'end'.")
+        getattr(self, f"_push_{kind}")(what, value, token)
+
+    def piece(self) -> Piece:
+        """Give the music so far.
+
+        Returns
+        -------
+        Piece
+            Complete bars and what has been pushed of the current one.
+
+        Raises
+        ------
+        InputError
+            There are no notes yet.
+        """
+        notes = [Note(*note[:3], self._part_of[note[3]]) for note in self._notes]
+        return make_piece(notes, self._parts, self._meters, self._tempos)
+
+    def _push_end(self, what, value, token):
+        self._at_barline(token)
+        self._ended = True
+
+    def _push_meter(self, what, value, token):
+        self._at_barline(token)
+        self._meters.append(Meter(self._lines[-2], *value))
+        self._lines[-1] = self._lines[-2] + self._meters[-1].bar
+
+    def _push_tempo(self, what, value, token):
+        self._at_barline(token)
+        self._tempos.append(Tempo(self._lines[-2], value))
+
+    def _push_part(self, what, value, token):
+        if self._started:
+            raise InputError(f"{token!r} stands after the first note; parts come before it.")
+        self._parts.append(value)
+        self._open_voice()
+
+    def _push_voice(self, what, value, token):
+        if self._started or not self._parts:
+            raise InputError("'voice' stands after the first note or before a part.")
+        self._open_voice()
+
+    def _push_event(self, what, value, token):
+        if not self._clocks:
+            raise InputError(f"{token!r} stands before any part; begin with one, like 'part:0'.")
+        if value > self.left:
+            raise InputError(f"{token!r} crosses a barline: {quarters(self.left)} is left of it.")
+        if what == "hold" and not self.can_hold:
+            raise InputError(f"{token!r} follows no note that it could hold.")
+        clock = self._clocks[self.voice]
+        if what == "hold":
+            for note in self._sounding[self.voice]:
+                note[1] += value
+            self._last = []
+        else:
+            self._last = [] if what == "rest" else [[clock, value, what, self.voice]]
+            self._notes += self._last
+            self._sounding[self.voice] = self._last
+        self._started = True
+        self._advance(value)
+
+    def _push_join(self, what, value, token):
+        if what < self.can_join:
+            raise InputError(f"{token!r} follows no lower note that it could join.")
+        joined = [*self._last[0][:2], what, self._last[0][3]]
+        self._notes.append(joined)
+        self._last.append(joined)  # the same list as the voice's, which a hold makes longer
+
+    def _open_voice(self) -> None:
+        self._part_of.append(len(self._parts) - 1)
+        self._clocks.append(0)
+        self._sounding.append([])
+
+    def _at_barline(self, token: str) -> None:
+        if any(clock != self._lines[-2] for clock in self._clocks):
+            raise InputError(f"{token!r} stands inside a bar.")
+
+    def _advance(self, length: int) -> None:
+        self._clocks[self.voice] += length
+        if min(self._clocks) == self._lines[-1]:
+            self.bars += 1
+            self._lines.append(2 * self._lines[-1] - self._lines[-2])
+        self.voice = self._clocks.index(min(self._clocks))
+
+
+def contexts(tokens: Sequence[str]) -> np.ndarray:
+    """Tell for each token whose turn it is, and where in the bar.
+
+    Parameters
+    ----------
+    tokens : sequence of str
+        Tokens.
+
+    Returns
+    -------
+    np.ndarray, int32, shape (len(tokens) + 1, 3)
+        Before each token, and after the last: number of the voice, steps since the barline, steps
+        to the next one. It follows from the tokens before alone.
+
+    Raises
+    ------
+    InputError
+        A token is unknown or cannot stand where it stands.
+
+    Chapter
+    -------
+    03_lstm_music
+    """
+    reader = Reader()
+    rows = [(0, 0, reader.left)]
+    for token in tokens:
+        reader.push(token)
+        rows.append((reader.voice, reader.position, reader.left))
+    return np.array(rows, np.int32)
+
+
+@cache
+def _parsed(token: str) -> tuple:
+    """Return what a token names, its kind, and its value."""
+    if token not in _ids():
+        encode([token])
+    if token in ("end", "voice"):
+        return None, token, None
+    if token.startswith("+"):
+        return _pitch(token[1:]), "join", None
+    name, _, value = token.partition(":")
+    if name == "meter":
+        return None, "meter", tuple(int(number) for number in value.split("/"))
+    if name == "tempo":
+        return None, "tempo", int(value)
+    if name == "part":
+        return None, "part", DRUMS if value == "drums" else int(value)
+    what = name if name in ("rest", "hold") else _pitch(name)
+    top, _, bottom = value.partition("/")
+    return what, "event", STEPS * int(top) // int(bottom or 1)
+
+
+def _pitch(name: str) -> int:
+    letter, octave = re.fullmatch(r"([A-G]#?)(-?\d)", name).groups()
+    return _NAMES.index(letter) + 12 * (int(octave) + 1)
+
+
+def _voices(piece: Piece) -> list[tuple[int, list[_Event]]]:
+    """Lay out each part in voices: the part's number, and what the voice plays.
+
+    Notes of a part that begin and end together are a chord. Where several begin together, the
+    highest goes first, into the first voice that is free.
+    """
+    voices: list[tuple[int, list[_Event]]] = []
+    by_part = sorted(piece.notes, key=lambda note: (note.part, *note[:2]))
+    for part, notes in groupby(by_part, key=lambda note: note.part):
+        chords = [
+            _Event(onset, 0, length, tuple(sorted(note.pitch for note in same)))
+            for (onset, length), same in groupby(notes, key=lambda note: note[:2])
+        ]
+        chords.sort(key=lambda chord: (chord.start, -chord.pitches[-1]))
+        own: list[list[_Event]] = []
+        for chord in chords:
+            free = next((v for v in own if v[-1].start + v[-1].length <= chord.start), None)
+            if free is None:
+                own.append(free := [])
+            free.append(chord)
+        voices += [(part, voice) for voice in own]
+    return voices
+
+
+def _tiled(voice: int, chords: list[_Event], end: int) -> list[_Event]:
+    """Fill what a voice leaves empty with rests."""
+    tiles, clock = [], 0
+    for chord in chords:
+        if chord.start > clock:
+            tiles.append(_Event(clock, voice, chord.start - clock, ()))
+        tiles.append(chord._replace(voice=voice))
+        clock = chord.start + chord.length
+    return [*tiles, _Event(clock, voice, end - clock, ())] if clock < end else tiles
+
+
+def _texts(event: _Event, lines: list[int]) -> list[tuple[int, tuple[str, ...]]]:
+    """Write an event, cut at barlines and into lengths that there are: start and tokens."""
+    first = pitch_name(event.pitches[0]) if event.pitches else "rest"
+    following = "hold" if event.pitches else "rest"
+    chord = tuple(f"+{pitch_name(pitch)}" for pitch in event.pitches[1:])
+    written, start, left = [], event.start, event.length
+    while left:
+        line = lines[bisect_right(lines, start)]
+        length = LENGTHS[bisect_right(LENGTHS, min(left, line - start)) - 1]
+        name = following if written else first
+        written.append((start, (f"{name}:{quarters(length)}", *(() if written else chord))))
+        start, left = start + length, left - length
+    return written
+
+
+def _changes(piece: Piece) -> dict[int, list[str]]:
+    """Tokens of meter and tempo by the barline where they stand."""
+    changes: dict[int, list[str]] = {}
+    for meter in piece.meters:
+        changes.setdefault(meter.onset, []).append(f"meter:{meter.count}/{meter.unit}")
+    for tempo in piece.tempos:
+        changes.setdefault(tempo.onset, []).append(f"tempo:{tempo.bpm}")
+    return changes
+
+
+def _header(voices: list[tuple[int, list[_Event]]], parts: Sequence[int]) -> list[str]:
+    header, last = [], None
+    for part, _ in voices:
+        program = parts[part]
+        opened = f"part:{'drums' if program == DRUMS else program}"
+        header.append("voice" if part == last else opened)
+        last = part
+    return header
