@@ -20,6 +20,8 @@ _MODULES = (
     "errors",
     "features",
     "metrics",
+    "ngrams",
+    "pictures",
     "plots",
     "pretrained",
     "results",

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import warnings
-import zlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,13 +12,12 @@ from functools import lru_cache, partial
 from importlib.metadata import version
 from numbers import Integral
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 
-from audiostyle_utils import audio
+from audiostyle_utils import _kept, audio
 from audiostyle_utils.errors import InputError
-from audiostyle_utils.settings import cache_dir, cores
+from audiostyle_utils.settings import cores
 from audiostyle_utils.training import progress
 
 # A recording whose largest sample is below this (-80 dB) holds nothing to learn from.
@@ -33,7 +31,6 @@ _MADE_WITH = ("librosa", "numpy", "scipy", "soundfile", "soxr")
 # Few enough frames for a block to stay in the processor's cache, enough to make the calls cheap.
 _FRAMES = 64
 _BANDS = 16
-_CHECKSUM = 4  # bytes
 
 
 @dataclass(frozen=True)
@@ -265,29 +262,15 @@ def _bank(sr: int, n_fft: int, n_mels: int) -> tuple[np.ndarray, list]:
 
 def _folder() -> Path:
     """Return the cache's folder for features, and make it where it is missing."""
-    folder = cache_dir() / "features"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-    return folder
-
-
-def _unwritable(place: Path, error: OSError) -> InputError:
-    return InputError(
-        f"The cache {place} cannot be written: {error.strerror or error}. Set AUDIOSTYLE_CACHE to "
-        "a folder that you may write to, or pass cache=False."
-    )
+    return _kept.folder("features")
 
 
 def _place(path: str | os.PathLike, settings: dict[str, int], folder: Path | None) -> Path | None:
     """Name the cached file of a recording by all that its features depend on."""
     if folder is None:
         return None
-    try:
-        with open(os.path.expanduser(path), "rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-    except (OSError, TypeError, ValueError):
+    content = _kept.content_sum(path)
+    if content is None:
         return None  # `audio.load` will say what is wrong with it
     made_from = [content, settings, _VERSION, _versions()]
     text = json.dumps(made_from, sort_keys=True)
@@ -300,29 +283,13 @@ def _versions() -> dict[str, str]:
 
 
 def _write(place: Path, features: np.ndarray) -> None:
-    """Put features into the cache: an ordinary .npy file, with its CRC-32 behind the end."""
+    """Put features into the cache: an ordinary .npy file, with a checksum behind the end."""
     stream = io.BytesIO()
     np.save(stream, features, allow_pickle=False)
-    content = stream.getvalue()
-    temporary = place.with_name(f".{uuid4().hex}")
-    try:
-        temporary.write_bytes(content + zlib.crc32(content).to_bytes(_CHECKSUM))
-        os.replace(temporary, place)
-    except OSError as error:
-        raise _unwritable(place, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    _kept.write(place, stream.getvalue())
 
 
 def _read(place: Path | None) -> np.ndarray | None:
     """Return features from the cache; None where there are none, or damaged ones."""
-    if place is None or not place.is_file():
-        return None
-    try:
-        content = place.read_bytes()
-    except OSError:
-        return None
-    body, checksum = content[:-_CHECKSUM], content[-_CHECKSUM:]
-    if not body or zlib.crc32(body).to_bytes(_CHECKSUM) != checksum:
-        return None
-    return np.load(io.BytesIO(body), allow_pickle=False)
+    content = _kept.read(place) if place is not None else None
+    return None if content is None else np.load(io.BytesIO(content), allow_pickle=False)

@@ -1,11 +1,15 @@
-"""Measures, one function each: how near two sounds are, how often a classifier is right.
+"""Measures, one function each: of two sounds, of a classifier, of music as tokens.
 
 Those of sounds return a plain float. Where two signals differ in length, both are cut to the
-shorter. Those of classifiers take one row of probabilities and one label for each track.
+shorter. Those of classifiers take one row of probabilities and one label for each track. Those of
+music take sequences of anything that can be told apart: numbers, words, or tuples of them.
 """
 
 import math
 import numbers
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -448,6 +452,163 @@ def apply_temperature(probabilities: np.ndarray, T: float) -> np.ndarray:
     return p / p.sum(axis=1, keepdims=True)
 
 
+def histogram_overlap(a: Sequence[Hashable], b: Sequence[Hashable]) -> float:
+    """Return how much the histograms of two samples have in common.
+
+    The value is the sum over all x of min(p(x), q(x)), where p and q are the parts of `a` and of
+    `b` that equal x. It does not ask how near two different values are.
+
+    Parameters
+    ----------
+    a, b : sequence
+        Values of a kind, such as pitch classes or note lengths; the two may differ in number. At
+        least one each.
+
+    Returns
+    -------
+    float
+        From 0, no value in common, to 1, the same shares of the same values.
+
+    Raises
+    ------
+    InputError
+        A sample is empty, or not a sequence of values that can be told apart.
+
+    Chapter
+    -------
+    03_lstm_music
+
+    References
+    ----------
+    M. J. Swain, D. H. Ballard (1991). Color indexing. International Journal of Computer Vision 7.
+    """
+    a, b = _values(a, "a"), _values(b, "b")
+    p, q = Counter(a), Counter(b)
+    # In whole numbers up to here, so that equal shares give 1 and not nearly 1.
+    shared = sum(min(p[x] * len(b), q[x] * len(a)) for x in p.keys() & q.keys())
+    return shared / (len(a) * len(b))
+
+
+def repeated_share(sequence: Sequence[Hashable], n: int = 8) -> float:
+    """Return which part of the passages of n tokens occurred before in the same sequence.
+
+    A sequence of L tokens has L - n + 1 such passages, one from each token on; if d of them differ,
+    the value is 1 - d / (L - n + 1). Music repeats itself: compare with real pieces of the same
+    length, as a longer one has more to repeat.
+
+    Parameters
+    ----------
+    sequence : sequence
+        Tokens, at least `n`.
+    n : int
+        Length of a passage in tokens, at least 1.
+
+    Returns
+    -------
+    float
+        From 0, no passage comes twice, to nearly 1, a loop.
+
+    Raises
+    ------
+    InputError
+        The sequence is shorter than `n` or not one of values that can be told apart, or `n` is
+        not a whole number of at least 1.
+
+    Chapter
+    -------
+    03_lstm_music
+    """
+    if not _is_whole(n) or n < 1:
+        raise InputError(f"n is {n!r}. Give a whole number of at least 1, such as 8.")
+    values = _values(sequence, "sequence")
+    if len(values) < n:
+        raise InputError(
+            f"sequence has {len(values)} values, which is less than one passage of n = {n}. "
+            "Give a longer sequence or a smaller n."
+        )
+    passages = list(zip(*(values[start:] for start in range(n)), strict=False))
+    return 1 - len(set(passages)) / len(passages)
+
+
+def loop_share(sequence: Sequence[Hashable]) -> float:
+    """Return which part of a sequence its longest loop fills.
+
+    A loop is a passage that follows upon itself at once, so that it stands there three times or
+    more; the last time may be followed by a part of it, which counts too. With a passage of p
+    tokens, these are p + r tokens, where r tokens in a row (2 p or more) equal the one p before.
+
+    Parameters
+    ----------
+    sequence : sequence
+        Tokens, at least one.
+
+    Returns
+    -------
+    float
+        Length of the longest loop by that of the sequence: 0 without a loop; near 1 where the
+        music is stuck on one note or goes round in a circle. Real pieces may hold a loop, too.
+
+    Raises
+    ------
+    InputError
+        The sequence is empty, or not one of values that can be told apart.
+
+    Chapter
+    -------
+    03_lstm_music
+    """
+    ids, _ = _numbered(_values(sequence, "sequence"))
+    longest = 0
+    for period in range(1, ids.size // 3 + 1):
+        run = _longest_run(ids[period:] == ids[:-period])
+        if run >= 2 * period:
+            longest = max(longest, period + run)
+    return longest / ids.size
+
+
+def longest_copy(
+    sequence: Sequence[Hashable], corpus: Sequence[Sequence[Hashable]]
+) -> tuple[int, int | None, int | None]:
+    """Find the longest passage of a sequence that stands unchanged in a corpus.
+
+    To find a passage in any key, give the interval from the note before and the length of each
+    note, as tuples, instead of the notes. What is common in real music too is no plagiarism:
+    compare with the longest passage that a held-out piece shares with the corpus.
+
+    Parameters
+    ----------
+    sequence : sequence
+        Tokens, at least one.
+    corpus : sequence of sequences
+        Tokens of the pieces, at least one piece. No passage reaches from one into the next.
+
+    Returns
+    -------
+    length : int
+        Of the passage, in tokens; 0 where no token is in common.
+    index, start : int or None
+        The passage is ``corpus[index][start : start + length]``, the first if there are several.
+        None where no token is in common.
+
+    Raises
+    ------
+    InputError
+        The sequence or the corpus is empty, or one of them is not made of values that can be told
+        apart.
+
+    Chapter
+    -------
+    03_lstm_music
+    """
+    ours, known = _numbered(_values(sequence, "sequence"))
+    theirs, starts = _joined_corpus(corpus, known)
+    length, place = _longest_shared(ours, theirs)
+    if not length:
+        return 0, None, None
+    index = int(np.searchsorted(starts, place, side="right")) - 1
+    return length, index, int(place - starts[index])
+
+
 def _target(S: np.ndarray) -> np.ndarray:
     """Return magnitudes of shape (bins, frames) that are not silent."""
     S = np.asarray(S)
@@ -578,3 +739,79 @@ def _outcomes(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray
     """Return the confidence of each track, and whether its most likely class is the true one."""
     p = _probabilities(probabilities)
     return p.max(axis=1), p.argmax(axis=1) == _labels(labels, *p.shape)
+
+
+def _is_listing(value: object) -> bool:
+    """Tell a list, tuple, array or the like from a single value; text is one value."""
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes)
+
+
+def _values(sequence: Sequence[Hashable], name: str, at_least: int = 1) -> list[Hashable]:
+    """Return a sequence as a list of values that can be told apart."""
+    if not _is_listing(sequence):
+        raise InputError(f"{name} is {sequence!r:.50}. Give a list of values, one for each token.")
+    # The values of an array are quicker to compare as Python's own.
+    values = sequence.tolist() if isinstance(sequence, np.ndarray) else list(sequence)
+    if len(values) < at_least:
+        raise InputError(f"{name} is empty. Give at least one value.")
+    try:
+        different = set(values)
+    except TypeError as error:
+        raise InputError(
+            f"{name} holds lists, arrays or the like ({error}). Give one number, word or tuple "
+            "for each token."
+        ) from error
+    if any(value != value for value in different):
+        raise InputError(f"{name} holds NaN, which equals nothing. Leave it out.")
+    return values
+
+
+def _numbered(values: list[Hashable]) -> tuple[np.ndarray, dict[Hashable, int]]:
+    """Give each different value a number, in the order in which they come; return the key too."""
+    known = {value: number for number, value in enumerate(dict.fromkeys(values))}
+    return np.array([known[value] for value in values], np.int64), known
+
+
+def _longest_run(same: np.ndarray) -> int:
+    """Return how many True stand in a row at most."""
+    breaks = np.flatnonzero(~same)
+    return int(np.diff(breaks, prepend=-1, append=same.size).max()) - 1
+
+
+def _joined_corpus(
+    corpus: Sequence[Sequence[Hashable]], known: dict[Hashable, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers of all tokens, -1 for those not known and after each piece; its starts."""
+    if not _is_listing(corpus):
+        raise InputError(f"corpus is {corpus!r:.50}. Give a list of sequences, one for each piece.")
+    pieces = [_values(piece, f"corpus[{i}]", at_least=0) for i, piece in enumerate(corpus)]
+    if not pieces:
+        raise InputError("corpus is empty. Give at least one sequence to look in.")
+    numbers_of = ([*map(known.get, piece, [-1] * len(piece)), -1] for piece in pieces)
+    joined = np.fromiter(chain.from_iterable(numbers_of), np.int64)
+    return joined, np.cumsum([0, *(len(piece) + 1 for piece in pieces[:-1])])
+
+
+def _longest_shared(ours: np.ndarray, theirs: np.ndarray) -> tuple[int, int]:
+    """Return the length of the longest passage of both, and where it first begins in `theirs`.
+
+    All passages that both have grow by one token at a time, and those that cannot are left behind:
+    after a few tokens hardly any are left. The -1 at the end of `theirs` stops the last of them.
+    """
+    size, length = int(ours.max()) + 1, 0
+    here, places = np.arange(ours.size), np.arange(theirs.size)
+    # Which of our passages of this length it is that begins at each place.
+    id_here, id_there = np.zeros_like(here), np.zeros_like(places)
+    while (fits := here + length < ours.size).any():
+        here, following = here[fits], theirs[places + length]
+        keys, id_here = np.unique(id_here[fits] * size + ours[here + length], return_inverse=True)
+        wanted = id_there * size + following
+        slots = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
+        found = (keys[slots] == wanted) & (following >= 0)
+        if not found.any():
+            break
+        places, id_there = places[found], slots[found]
+        length += 1
+    return length, int(places[0])

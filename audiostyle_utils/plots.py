@@ -8,9 +8,7 @@ Colours come from maps and a cycle that readers with any common colour vision ca
 
 from __future__ import annotations
 
-import base64
 import copy
-import html
 import io
 import numbers
 import sys
@@ -20,10 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audiostyle_utils.errors import InputError
+from audiostyle_utils.pictures import Picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from audiostyle_utils.scores import Piece
 
 # The colours of Okabe and Ito that stand out on white, darkest contrasts first.
 COLOURS = ("#0072B2", "#D55E00", "#000000", "#009E73", "#CC79A7", "#E69F00")
@@ -388,6 +389,69 @@ def probabilities_over_time(
     return _dress(ax, title, "Time (s)", "")
 
 
+def piano_roll(
+    piece: Piece,
+    *,
+    ax: Axes | None = None,
+    start_bar: int = 0,
+    bars: int | None = None,
+    mark: int | None = None,
+    title: str | None = None,
+) -> tuple[Figure, Axes]:
+    """Draw notes as bars: time across, pitch up, a colour for each part.
+
+    Parameters
+    ----------
+    piece : scores.Piece
+        The music.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure without it.
+    start_bar : int
+        How many bars to leave out at the beginning.
+    bars : int, optional
+        How many to draw; None draws all that follow.
+    mark : int, optional
+        How many bars of the piece were given; what follows the line drawn after them is by the
+        network.
+    title : str, optional
+        Heading of the plot.
+
+    Returns
+    -------
+    fig : matplotlib.figure.Figure
+    ax : matplotlib.axes.Axes
+        Time in steps across, with the numbers of the bars, counted from 1, at their barlines; MIDI
+        pitch up, with the names of the Cs.
+
+    Raises
+    ------
+    InputError
+        If a number of bars is out of the piece, or `mark` is not within what is drawn.
+
+    Chapter
+    -------
+    03_lstm_music
+    """
+    lines = _lines_of(piece, start_bar, bars)
+    if ax is None:
+        ax = panels(height=3.4)[1]
+    seen = [n for n in piece.notes if n.onset < lines[-1] and n.onset + n.length > lines[0]]
+    pitches = [note.pitch for note in seen] or [60]
+    low, high = min(pitches) - 2, max(pitches) + 2
+    if mark is not None:
+        high += max(3, (high - low) // 7)  # room for the words beside the line
+    ax.vlines(lines, low, high, color="0.8", linewidth=0.8, zorder=0)
+    _draw_notes(ax, piece, seen)
+    ax.set(xlim=(lines[0], lines[-1]), ylim=(low, high))
+    step = -(-(len(lines) - 1) // 12)
+    ax.set_xticks(lines[:-1:step], range(start_bar + 1, start_bar + len(lines), step))
+    octaves = range(-(-low // 12), high // 12 + 1)
+    ax.set_yticks([12 * octave for octave in octaves], [f"C{octave - 1}" for octave in octaves])
+    if mark is not None:
+        _draw_mark(ax, mark - start_bar, lines, high)
+    return _dress(ax, title, "Bar", "Pitch")
+
+
 def palette(n: int) -> tuple[str, ...]:
     """Give colours for groups, told apart by readers with any common colour vision.
 
@@ -454,42 +518,6 @@ def theme(height: float = 4.5) -> Any:
         strip_text=element_text(size=LABEL_SIZE),
         plot_title=element_text(size=TITLE_SIZE),
     )
-
-
-class Picture:
-    """A figure turned into HTML, with the words that stand for it where it cannot be seen.
-
-    Attributes
-    ----------
-    alt : str
-        The description.
-    kind : str
-        Media type of the image, "image/svg+xml" or "image/png".
-    data : bytes
-        The image file.
-    size : tuple of int
-        Width and height in pixels of the page, so that its place is kept until it is loaded.
-
-    Chapter
-    -------
-    01_style_transfer
-    """
-
-    def __init__(self, alt: str, kind: str, data: bytes, size: tuple[int, int]) -> None:
-        self.alt, self.kind, self.data, self.size = alt, kind, data, size
-
-    def _repr_html_(self) -> str:
-        source = f"data:{self.kind};base64,{base64.b64encode(self.data).decode('ascii')}"
-        return (
-            '<figure class="audiostyle-figure">'
-            f'<img alt="{html.escape(self.alt, quote=True)}" loading="lazy" '
-            f'width="{self.size[0]}" height="{self.size[1]}" '
-            f'style="max-width:100%;height:auto" src="{source}"></figure>'
-        )
-
-    def __repr__(self) -> str:
-        """Give the description, for places that show text alone."""
-        return f"Figure: {self.alt}"
 
 
 def show(fig: Any, alt: str) -> Picture:
@@ -578,6 +606,56 @@ def _names(names: Sequence[str], classes: int) -> list[str]:
     if len(names) != classes:
         raise InputError(f"{len(names)} names for {classes} classes: give one for each")
     return names
+
+
+def _lines_of(piece: Piece, start_bar: int, bars: int | None) -> list[int]:
+    """Return the barlines of the bars asked for, in steps."""
+    lines = piece.barlines
+    last = len(lines) - 1 if bars is None else min(start_bar + bars, len(lines) - 1)
+    if not 0 <= start_bar < last:
+        raise InputError(
+            f"start_bar={start_bar!r}, bars={bars!r}: the piece has {len(lines) - 1} bars; "
+            "leave out fewer of them, and draw at least one"
+        )
+    return lines[start_bar : last + 1]
+
+
+def _draw_notes(ax: Axes, piece: Piece, notes: Sequence[Any]) -> None:
+    from matplotlib.collections import PolyCollection
+
+    from audiostyle_utils.scores import instruments
+
+    names = [*instruments(), "Drums"]
+    labels = [names[program] for program in piece.parts]
+    if len(set(labels)) < len(labels):
+        labels = [f"Part {part + 1}" for part in range(len(labels))]
+    colours = palette(10)
+    for part, label in enumerate(labels):
+        corners = [
+            [(left, low), (right, low), (right, low + 1), (left, low + 1)]
+            for left, right, low in (
+                (n.onset, n.onset + n.length, n.pitch - 0.5) for n in notes if n.part == part
+            )
+        ]
+        # The white edge parts a note from the same one repeated.
+        style = {"facecolor": colours[part % 10], "edgecolor": "white", "linewidth": 0.3}
+        ax.add_collection(PolyCollection(corners, label=label, **style), autolim=False)
+    if len(labels) > 1:
+        where = {"loc": "upper left", "bbox_to_anchor": (0, -0.18), "ncols": min(4, len(labels))}
+        ax.legend(fontsize=TICK_SIZE, frameon=False, handlelength=1, columnspacing=1, **where)
+
+
+def _draw_mark(ax: Axes, mark: int, lines: list[int], high: int) -> None:
+    if not 0 <= mark < len(lines):
+        raise InputError(
+            "mark is not among the bars drawn: give the number of bars that come before the line"
+        )
+    ax.axvline(lines[mark], color="black", linestyle="--", linewidth=1.5)
+    right = 2 * mark < len(lines)
+    where = {"xytext": (5 if right else -5, -4), "textcoords": "offset points", "va": "top"}
+    where["ha"] = "left" if right else "right"
+    words = "by the network from here" if right else "from here by the network \u2192"
+    ax.annotate(words, (lines[mark], high), fontsize=TICK_SIZE, **where)
 
 
 def _edges(times: Sequence[float], count: int) -> np.ndarray:

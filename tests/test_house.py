@@ -29,9 +29,9 @@ TOP_LEVEL = set(
 # Read from the bottom up: a module may import from rows before its own, or from the same row.
 LAYERS = [
     {"errors"},
-    {"settings", "training", "pretrained"},
+    {"settings", "training", "pretrained", "pictures", "_kept"},
     {"audio", "spectra", "soundfont"},
-    {"features", "metrics", "scores", "speech", "_espeak"},
+    {"features", "metrics", "ngrams", "scores", "speech", "_espeak"},
     {"datasets"},
     {"plots", "chapters", "results"},
 ]

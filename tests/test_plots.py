@@ -11,7 +11,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
-from audiostyle_utils import plots
+from audiostyle_utils import plots, scores
 from audiostyle_utils.errors import InputError
 
 SR = 8000
@@ -239,6 +239,11 @@ def test_a_subfigure_is_shown_whole():
         (lambda: plots.palette(11), "from 1 to 10"),
         (lambda: plots.palette(2.0), "from 1 to 10"),
         (lambda: plots.theme(0), "height"),
+        (lambda: plots.piano_roll(piece(), start_bar=4), "4 bars"),
+        (lambda: plots.piano_roll(piece(), start_bar=-1), "4 bars"),
+        (lambda: plots.piano_roll(piece(), bars=0), "at least one"),
+        (lambda: plots.piano_roll(piece(), mark=5), "mark"),
+        (lambda: plots.piano_roll(piece(), start_bar=2, mark=1), "mark"),
     ],
 )
 def test_bad_input_says_what_is_wrong(call, said):
@@ -419,3 +424,91 @@ def test_colours_of_the_palette_can_be_told_apart_and_seen_on_white(vision):
     for a, b in itertools.combinations([*colours, "#FFFFFF"], 2):
         assert np.linalg.norm(lab(a, vision) - lab(b, vision)) > 15, (a, b)
     assert all(1.05 / (brightness(colour) + 0.05) > 2 for colour in colours)
+
+
+def piece(parts=(40, 42)):
+    """Four bars, of 3/4 and then of 2/4: in each part a note of a quarter on every beat."""
+    notes = [
+        scores.Note(24 * beat, 24, 60 + beat - 7 * part, part)
+        for beat in range(10)
+        for part in range(len(parts))
+    ]
+    meters = [scores.Meter(0, 3, 4), scores.Meter(144, 2, 4)]
+    return scores.make_piece(notes, parts, meters)
+
+
+def boxes(ax):
+    """Left, right, middle and colour of every note in a piano roll."""
+    return [
+        (*path.get_extents().intervalx, path.get_extents().intervaly.mean(), to_rgb(colour))
+        for notes in ax.collections[1:]
+        for path in notes.get_paths()
+        for colour in [notes.get_facecolor()[0][:3]]
+    ]
+
+
+def test_a_piano_roll_shows_each_note_where_it_sounds():
+    shown = piece()
+    fig, ax = plots.piano_roll(shown, title="Two parts")
+    colours = [to_rgb(colour) for colour in plots.palette(2)]
+    assert sorted(boxes(ax)) == sorted(
+        (note.onset, note.onset + note.length, note.pitch, colours[note.part])
+        for note in shown.notes
+    )
+    assert ax.get_xlim() == (0, 240)
+    assert ax.get_xticks().tolist() == [0, 72, 144, 192] and labels(ax.xaxis) == [
+        "1",
+        "2",
+        "3",
+        "4",
+    ]
+    assert dict(zip(ax.get_yticks(), labels(ax.yaxis), strict=True)) == {60: "C4"}
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("Bar", "Pitch", "Two parts")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["Violin", "Cello"]
+    assert plots.show(fig, "two parts").kind == "image/svg+xml"
+
+
+def labels(axis):
+    return [label.get_text() for label in axis.get_ticklabels()]
+
+
+def test_a_piano_roll_can_show_some_bars():
+    fig, ax = plots.piano_roll(piece(), start_bar=1, bars=2)
+    assert ax.get_xlim() == (72, 192)
+    assert labels(ax.xaxis) == ["2", "3"]
+    assert {(left, right) for left, right, *_ in boxes(ax)} == {
+        (24 * beat, 24 * beat + 24) for beat in range(3, 8)
+    }
+
+
+@pytest.mark.parametrize(("mark", "step"), [(0, 0), (1, 72), (3, 192), (4, 240)])
+def test_a_piano_roll_marks_where_the_network_begins(mark, step):
+    fig, ax = plots.piano_roll(piece(), mark=mark)
+    (line,) = ax.lines
+    assert set(line.get_xdata()) == {step}
+    (words,) = ax.texts
+    fig.draw_without_rendering()
+    assert "network" in words.get_text()
+    edge, box = ax.get_window_extent(), words.get_window_extent()
+    assert edge.x0 <= box.x0 and box.x1 <= edge.x1
+    top = ax.transData.transform((0, max(middle for *_, middle, _ in boxes(ax)) + 0.5))[1]
+    assert box.y0 >= top  # no note is hidden
+
+
+def test_parts_of_one_instrument_are_numbered_and_one_part_needs_no_name():
+    names = [
+        text.get_text() for text in plots.piano_roll(piece((0, 0)))[1].get_legend().get_texts()
+    ]
+    assert names == ["Part 1", "Part 2"]
+    assert plots.piano_roll(piece((0,)))[1].get_legend() is None
+
+
+def test_a_piano_roll_of_many_bars_and_parts_is_legible():
+    notes = [
+        scores.Note(96 * bar, 96, 40 + 2 * part, part) for bar in range(90) for part in range(12)
+    ]
+    fig, ax = plots.piano_roll(scores.make_piece(notes, [0] * 11 + [128]))
+    fig.draw_without_rendering()
+    shown = [label.get_window_extent() for label in ax.get_xticklabels()]
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(shown, 2))
+    assert len(ax.get_legend().get_texts()) == 12

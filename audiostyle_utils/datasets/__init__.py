@@ -4,13 +4,35 @@ from difflib import get_close_matches
 from inspect import signature
 
 from ..errors import InputError
-from . import band, gtzan, librosa_examples, neural_style_audio, previews, style_clips
+from . import (
+    band,
+    chorales,
+    fiddle,
+    gtzan,
+    jsb_chorales,
+    librosa_examples,
+    neural_style_audio,
+    own_scores,
+    previews,
+    style_clips,
+)
 from .catalogue import Dataset, Entry
 
 __all__ = ["Dataset", "Entry", "available", "catalogue", "load_dataset"]
 
 # Each of these modules has an ENTRY, find() for what lies on this computer, and load().
-_MODULES = (style_clips, band, gtzan, neural_style_audio, librosa_examples, previews)
+_MODULES = (
+    style_clips,
+    band,
+    gtzan,
+    neural_style_audio,
+    librosa_examples,
+    fiddle,
+    chorales,
+    own_scores,
+    jsb_chorales,
+    previews,
+)
 
 
 def catalogue() -> dict[str, Entry]:
@@ -40,7 +62,8 @@ def load_dataset(name: str, **options: object) -> Dataset:
     name : str
         One of the names in `catalogue`.
     **options
-        What the data set lets you choose: ``tracks`` of "band" is the number of tracks a genre.
+        What the data set lets you choose: ``tracks`` of "band" is the number of tracks a genre,
+        ``folder`` of "own_scores" is where they lie.
 
     Returns
     -------

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 from audiostyle_utils.errors import InputError
@@ -13,7 +14,8 @@ from audiostyle_utils.errors import InputError
 STEPS = 24
 DRUMS = 128  # in place of a program number, 0 to 127
 
-# The marks of a metronome, in quarter notes a minute. Two neighbours differ by 3 to 6 per cent.
+# The marks of a metronome, in quarter notes a minute. From 30 on two neighbours differ by 3 to 7
+# per cent.
 TEMPOS = (
     *range(20, 40, 2),
     *range(40, 60, 2),
@@ -24,14 +26,31 @@ TEMPOS = (
     *range(216, 264, 12),
     *range(264, 401, 16),
 )
+_SANE_TEMPOS = (1, 10_000)
 METERS = frozenset((count, unit) for count in range(1, 25) for unit in (2, 4, 8, 16))
 _COMMON = (4, 4)
-_SHORTEST_METER = 3 * STEPS // 2  # 3/8; a file that has only shorter ones means something else
+_SHORTEST_METER = 3 * STEPS // 2  # 3/8; a score that has only shorter ones means something else
 _LONGEST = 4 * STEPS * 5000  # steps: 5,000 bars of 4/4
 
 
 class Note(NamedTuple):
-    """A note: where it begins and how long it is (in steps), its MIDI pitch, its part."""
+    """A note.
+
+    Attributes
+    ----------
+    onset : int
+        Where it begins, in steps.
+    length : int
+        How long it is, in steps.
+    pitch : int
+        MIDI pitch, 0 to 127; 60 is C4.
+    part : int
+        Number of its part, from 0.
+
+    Chapter
+    -------
+    03_lstm_music
+    """
 
     onset: int
     length: int
@@ -40,7 +59,21 @@ class Note(NamedTuple):
 
 
 class Meter(NamedTuple):
-    """A time signature, and the step from which it holds."""
+    """A time signature.
+
+    Attributes
+    ----------
+    onset : int
+        The step from which it holds.
+    count : int
+        How many units a bar has.
+    unit : int
+        The unit: 4 for quarters, 8 for eighths.
+
+    Chapter
+    -------
+    03_lstm_music
+    """
 
     onset: int
     count: int
@@ -53,7 +86,19 @@ class Meter(NamedTuple):
 
 
 class Tempo(NamedTuple):
-    """A tempo in quarter notes a minute, and the step from which it holds."""
+    """A tempo.
+
+    Attributes
+    ----------
+    onset : int
+        The step from which it holds.
+    bpm : float
+        Quarter notes a minute.
+
+    Chapter
+    -------
+    03_lstm_music
+    """
 
     onset: int
     bpm: float
@@ -91,7 +136,7 @@ class Piece:
     @property
     def barlines(self) -> list[int]:
         """Steps at which the bars begin, and the end of the last."""
-        return barlines(self.meters, max(note.onset + note.length for note in self.notes))
+        return _barlines(self.meters, max(note.onset + note.length for note in self.notes))
 
 
 def make_piece(
@@ -104,18 +149,22 @@ def make_piece(
 
     Of two notes of the same pitch in a part that overlap, the first ends where the second begins.
     A change of meter waits for the next barline. The tempo of a bar is the metronome mark nearest
-    to its mean. Parts without notes go.
+    to its mean: between 30 and 400 quarter notes a minute it is at most 3.2 per cent off. Parts
+    without notes go.
 
     Parameters
     ----------
     notes : iterable of Note
         In any order. Lengths below one step become one step.
     parts : iterable of int
-        Program of each part that the notes name.
+        Program of each part that the notes name, 0 to 127, or 128 for drums.
     meters : iterable of Meter
-        Where none is given, or one that is unknown, it is 4/4.
+        Of several at one step the last holds. Known are 1 to 24 halves, quarters, eighths or
+        sixteenths in a bar; others are left out. Without any, or where all bars would be shorter
+        than 3/8, the meter is 4/4.
     tempos : iterable of Tempo
-        120 where none is given.
+        Of several at one step the last holds. Those below 1 or above 10,000 quarter notes a minute
+        are left out. 120 where none is given.
 
     Returns
     -------
@@ -125,7 +174,8 @@ def make_piece(
     Raises
     ------
     InputError
-        There are no notes, or they last longer than 5,000 bars.
+        There are no notes, one has no such pitch, part or place, or they last longer than 5,000
+        bars of 4/4.
 
     Chapter
     -------
@@ -134,6 +184,7 @@ def make_piece(
     notes, parts = list(notes), list(parts)
     if not notes:
         raise InputError("There are no notes.")
+    _check(notes, parts)
     end = max(note.onset + max(1, note.length) for note in notes)
     if end > _LONGEST:
         raise InputError(f"It lasts {end // (4 * STEPS):,} bars of 4/4; the longest is 5,000.")
@@ -141,7 +192,7 @@ def make_piece(
     number = {part: k for k, part in enumerate(used)}
     renamed = [note._replace(part=number[note.part]) for note in notes]
     metered = _at_barlines(meters, end)
-    lines = barlines(metered, end)
+    lines = _barlines(metered, end)
     return Piece(
         notes=_without_overlaps(renamed),
         parts=tuple(parts[part] for part in used),
@@ -150,7 +201,7 @@ def make_piece(
     )
 
 
-def barlines(meters: Iterable[Meter], end: int) -> list[int]:
+def _barlines(meters: Iterable[Meter], end: int) -> list[int]:
     """Return the steps at which bars begin, up to the first barline at or after `end`."""
     meters = list(meters)
     lines, current = [0], 0
@@ -194,42 +245,55 @@ def transpose(piece: Piece, semitones: int) -> Piece:
     return Piece(moved, piece.parts, piece.meters, piece.tempos)
 
 
+def _check(notes: list[Note], parts: list[int]) -> None:
+    for note in notes:
+        if note.onset < 0 or not 0 <= note.pitch <= 127 or not 0 <= note.part < len(parts):
+            raise InputError(
+                f"{note} cannot be: onsets begin at 0, pitches go from 0 to 127, and there are "
+                f"{len(parts)} parts, counted from 0."
+            )
+    wrong = [program for program in parts if not 0 <= program <= DRUMS]
+    if wrong:
+        raise InputError(f"{wrong[0]} is no program: 0 to 127, or {DRUMS} for drums.")
+
+
 def _at_barlines(meters: Iterable[Meter], end: int) -> tuple[Meter, ...]:
     """Keep the meters that are known, each at the barline where it can begin."""
-    known = [meter for meter in sorted(meters) if meter[1:] in METERS]
-    if all(meter.bar < _SHORTEST_METER for meter in known):
-        known = []
-    kept = [Meter(0, *(known[0][1:] if known and known[0].onset <= 0 else _COMMON))]
-    line = 0
+    known = [meter for meter in meters if meter[1:] in METERS]
+    known.sort(key=lambda meter: meter.onset)
+    kept: list[Meter] = []
+    line = passed = 0
     while line < end:
-        before = [meter for meter in known if meter.onset <= line]
-        known = known[len(before) :]
-        if before and before[-1][1:] != kept[-1][1:]:
-            changed = Meter(line, *before[-1][1:])
-            kept = [*kept, changed] if line else [changed]
+        while passed < len(known) and known[passed].onset <= line:
+            passed += 1
+        sign = known[passed - 1][1:] if passed else _COMMON
+        if not kept or sign != kept[-1][1:]:
+            kept.append(Meter(line, *sign))
         line += kept[-1].bar
+    if all(meter.bar < _SHORTEST_METER for meter in kept):
+        return (Meter(0, *_COMMON),)
     return tuple(kept)
 
 
 def _without_overlaps(notes: list[Note]) -> tuple[Note, ...]:
-    kept: dict[tuple[int, int, int], Note] = {}
-    for note in notes:
-        key = note.onset, note.part, note.pitch
-        longest = max(1, note.length, kept[key].length if key in kept else 0)
-        kept[key] = note._replace(length=longest)
+    longest: dict[tuple[int, int, int], int] = {}
+    for onset, length, pitch, part in notes:
+        key = onset, part, pitch
+        longest[key] = max(1, length, longest.get(key, 0))
     following: dict[tuple[int, int], int] = {}
     cut = []
-    for note in sorted(kept.values(), reverse=True):
-        key = note.part, note.pitch
-        room = following.get(key, _LONGEST) - note.onset
-        following[key] = note.onset
-        cut.append(note._replace(length=min(note.length, room)))
-    return tuple(sorted(cut, key=lambda note: (note.onset, note.part, note.pitch)))
+    for onset, part, pitch in sorted(longest, reverse=True):
+        room = following.get((part, pitch), _LONGEST) - onset
+        following[part, pitch] = onset
+        cut.append(Note(onset, min(longest[onset, part, pitch], room), pitch, part))
+    return tuple(reversed(cut))
 
 
 def _marks(tempos: Iterable[Tempo], lines: list[int]) -> tuple[Tempo, ...]:
     """Give each bar the metronome mark nearest to its mean tempo; keep the changes."""
-    changes = sorted(tempo for tempo in tempos if tempo.bpm > 0)
+    low, high = _SANE_TEMPOS
+    changes = [tempo for tempo in tempos if low <= tempo.bpm <= high]
+    changes.sort(key=lambda tempo: tempo.onset)
     if not changes or changes[0].onset > 0:
         changes = [Tempo(0, 120.0), *changes]
     onsets = [change.onset for change in changes]
@@ -239,13 +303,33 @@ def _marks(tempos: Iterable[Tempo], lines: list[int]) -> tuple[Tempo, ...]:
         edges = [start, *onsets[first + 1 : last], end]
         beats = [b - a for a, b in zip(edges, edges[1:], strict=False)]
         minutes = sum(n / change.bpm for n, change in zip(beats, changes[first:last], strict=True))
-        mean = (end - start) / minutes
-        mark = min(TEMPOS, key=lambda bpm, mean=mean: abs(bpm / mean - 1))
+        mark = _mark((end - start) / minutes)
         if not marks or marks[-1].bpm != mark:
             marks.append(Tempo(start, mark))
     return tuple(marks)
 
 
+@lru_cache(maxsize=1024)
+def _mark(bpm: float) -> int:
+    return min(TEMPOS, key=lambda mark: abs(mark / bpm - 1))
+
+
+@lru_cache(maxsize=1024)
 def quarters(steps: int) -> str:
-    """Write a number of steps as a fraction of a quarter note: 12 is "1/2"."""
+    """Write a number of steps as a fraction of a quarter note: 12 is "1/2".
+
+    Parameters
+    ----------
+    steps : int
+        Steps.
+
+    Returns
+    -------
+    str
+        The fraction in lowest terms.
+
+    Chapter
+    -------
+    03_lstm_music
+    """
     return str(Fraction(steps, STEPS))

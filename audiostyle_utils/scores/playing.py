@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -12,42 +11,15 @@ import numpy as np
 from audiostyle_utils import soundfont as sf
 from audiostyle_utils.errors import InputError
 
-from . import sources
+from . import _sources as sources
+from .general_midi import general_midi_font, instruments
+from .pieces import Piece
+from .writing import to_midi
 
 _SHORTEST, _LONGEST = 1e-3, 3600.0  # seconds
 _RATES = (4000, 192000)  # Hz
 _BEND_RANGE = 2 / 8192  # semitones for one step of a MIDI pitch wheel
 _PEAK = 0.9
-
-# The 128 programs of General MIDI, level 1, sixteen families of eight.
-_PROGRAMS = """
-Acoustic Grand Piano, Bright Acoustic Piano, Electric Grand Piano, Honky-tonk Piano,
-Electric Piano 1, Electric Piano 2, Harpsichord, Clavinet,
-Celesta, Glockenspiel, Music Box, Vibraphone, Marimba, Xylophone, Tubular Bells, Dulcimer,
-Drawbar Organ, Percussive Organ, Rock Organ, Church Organ,
-Reed Organ, Accordion, Harmonica, Tango Accordion,
-Acoustic Guitar (nylon), Acoustic Guitar (steel), Electric Guitar (jazz), Electric Guitar (clean),
-Electric Guitar (muted), Overdriven Guitar, Distortion Guitar, Guitar Harmonics,
-Acoustic Bass, Electric Bass (finger), Electric Bass (pick), Fretless Bass,
-Slap Bass 1, Slap Bass 2, Synth Bass 1, Synth Bass 2,
-Violin, Viola, Cello, Contrabass,
-Tremolo Strings, Pizzicato Strings, Orchestral Harp, Timpani,
-String Ensemble 1, String Ensemble 2, Synth Strings 1, Synth Strings 2,
-Choir Aahs, Voice Oohs, Synth Choir, Orchestra Hit,
-Trumpet, Trombone, Tuba, Muted Trumpet, French Horn, Brass Section, Synth Brass 1, Synth Brass 2,
-Soprano Sax, Alto Sax, Tenor Sax, Baritone Sax, Oboe, English Horn, Bassoon, Clarinet,
-Piccolo, Flute, Recorder, Pan Flute, Blown Bottle, Shakuhachi, Whistle, Ocarina,
-Lead 1 (square), Lead 2 (sawtooth), Lead 3 (calliope), Lead 4 (chiff),
-Lead 5 (charang), Lead 6 (voice), Lead 7 (fifths), Lead 8 (bass + lead),
-Pad 1 (new age), Pad 2 (warm), Pad 3 (polysynth), Pad 4 (choir),
-Pad 5 (bowed), Pad 6 (metallic), Pad 7 (halo), Pad 8 (sweep),
-FX 1 (rain), FX 2 (soundtrack), FX 3 (crystal), FX 4 (atmosphere),
-FX 5 (brightness), FX 6 (goblins), FX 7 (echoes), FX 8 (sci-fi),
-Sitar, Banjo, Shamisen, Koto, Kalimba, Bagpipe, Fiddle, Shanai,
-Tinkle Bell, Agogo, Steel Drums, Woodblock, Taiko Drum, Melodic Tom, Synth Drum, Reverse Cymbal,
-Guitar Fret Noise, Breath Noise, Seashore, Bird Tweet,
-Telephone Ring, Helicopter, Applause, Gunshot
-"""
 
 
 @dataclass(frozen=True)
@@ -62,50 +34,6 @@ class _Note:
     seconds: float
     gain: float = 1.0
     bend: np.ndarray | None = None
-
-
-def instruments() -> dict[str, int]:
-    """List the General MIDI instruments.
-
-    Returns
-    -------
-    dict
-        128 names, each with its program number, 0 to 127.
-
-    Chapter
-    -------
-    01_style_transfer
-    """
-    names = [name.strip() for name in _PROGRAMS.replace("\n", " ").split(",")]
-    return {name: program for program, name in enumerate(names)}
-
-
-def general_midi_font() -> Path:
-    """Find the SoundFont with which scores are played unless another is named.
-
-    Returns
-    -------
-    pathlib.Path
-        The .sf2 file that the package pretty_midi carries; it holds the General MIDI instruments.
-
-    Raises
-    ------
-    InputError
-        pretty_midi is not installed, or holds no SoundFont.
-
-    Chapter
-    -------
-    02_genre_cnn
-    """
-    # Found without importing pretty_midi, which would take longer than the rendering.
-    spec = find_spec("pretty_midi")
-    for folder in spec.submodule_search_locations if spec else ():
-        for path in sorted(Path(folder).glob("*.sf2")):
-            return path
-    raise InputError(
-        "The General MIDI SoundFont of the package pretty_midi is not installed. "
-        "Install pretty_midi, or give soundfont= the path of an .sf2 file."
-    )
 
 
 def render(
@@ -126,9 +54,9 @@ def render(
 
     Parameters
     ----------
-    score : str, path or music21 stream
+    score : str, path, music21 stream or Piece
         The name of a work in music21's corpus ("bach/bwv66.6", "joplin/maple_leaf_rag"), the path
-        of a MIDI, MusicXML, ABC or Humdrum file, or a music21 stream.
+        of a MIDI, MusicXML, ABC or Humdrum file, a music21 stream, or a `Piece`.
     sr : int
         Sample rate of the result in hertz, 4000 to 192000.
     instrument : str or int, optional
@@ -167,18 +95,20 @@ def render(
     _check(sr, tempo, offset, duration)
     _check_transpose(transpose)
     font = sf.open_soundfont(Path(soundfont) if soundfont else general_midi_font())
-    notes = _transposed(
-        _notes(sources.midi_of(score), program, tempo, sources.name_of(score)), transpose
-    )
+    notes = _transposed(_notes(_midi(score), program, tempo, sources.name_of(score)), transpose)
     y = _resample(_mix(font, notes, offset, duration), sr)
     peak = np.abs(y).max(initial=0.0)
     if peak < 1e-6:
         end = max(note.start + note.seconds for note in notes)
         raise InputError(
-            f"Nothing sounds in {sources.name_of(score)} from {offset:g} s on: its last note ends at "
-            f"{end:.1f} s. Choose a smaller offset or a longer duration."
+            f"Nothing sounds in {sources.name_of(score)} from {offset:g} s on: its last note ends "
+            f"at {end:.1f} s. Choose a smaller offset or a longer duration."
         )
     return y * np.float32(_PEAK / peak), sr
+
+
+def _midi(score: Any) -> bytes:
+    return to_midi(score) if isinstance(score, Piece) else sources.midi_of(score)
 
 
 def _check(sr: int, tempo: float | None, offset: float, duration: float | None) -> None:

@@ -3,28 +3,43 @@
 from collections.abc import Iterator
 from fractions import Fraction
 from math import floor
-from typing import Any
+from typing import Any, NamedTuple
 
 from audiostyle_utils.errors import InputError
 
-from . import sources
-from .pieces import DRUMS, STEPS, Meter, Note, Piece, Tempo, make_piece
+from . import _sources as sources
+from .pieces import DRUMS, METERS, STEPS, Meter, Note, Piece, Tempo, make_piece
 
 
-def read(score: Any, *, drums: bool = False) -> Piece:
+class _Sound(NamedTuple):
+    """A note before it is put on the grid: its begin and end, in steps."""
+
+    start: float
+    end: float
+    pitch: int
+    part: int
+
+
+def read(score: Any, *, drums: bool = False, snap: str | float | None = None) -> Piece:
     """Read a score: what is played when, on a grid of 24 steps a quarter note.
 
     Kept are pitches, onsets and lengths, rests, chords, all parts with their instruments, meters
     and tempi. Tied notes are one note. Grace notes, chord symbols, dynamics and lyrics go, and
-    repeats are not written out. An upbeat gets the rests before it that fill its bar.
+    repeats are not written out. An upbeat gets the rests before it that fill its bar, and a bar
+    that is cut short in the middle gets a meter of its own.
 
     Parameters
     ----------
-    score : str, path or music21 stream
+    score : str, path, music21 stream or bytes
         The path of a MIDI, MusicXML, ABC or Humdrum file, the name of a work in music21's corpus
-        ("bach/bwv66.6"), or a music21 stream.
+        ("bach/bwv66.6"), a music21 stream, or the content of a MIDI file. A file with several tunes is refused: music21 splits
+        it.
     drums : bool
         Whether drum parts are kept. Their pitches are General MIDI's drum keys.
+    snap : str or float, optional
+        For performed music, which is never quite in time: a length in quarter notes ("1/4" is a
+        sixteenth, "1/3" an eighth of a triplet) to whose multiples onsets and ends are moved, the
+        nearest ones. No note becomes shorter than one such length. None keeps the 24 steps.
 
     Returns
     -------
@@ -34,130 +49,154 @@ def read(score: Any, *, drums: bool = False) -> Piece:
     Raises
     ------
     InputError
-        If the work is unknown, the file missing or unreadable, or the score has no notes or more
-        than 5,000 bars.
+        If the work is unknown, the file missing or unreadable, `snap` not a whole number of steps,
+        or the score has no notes or more than 5,000 bars.
 
     Chapter
     -------
     03_lstm_music
     """
-    name = sources.name_of(score)
+    unit = _unit(snap)
+    opened = sources.opened(score)
     try:
-        if sources.is_stream(score):
-            return _from_stream(score, drums)
-        path = sources.path_of(score)
-        if path is None:
-            return _from_stream(sources.corpus_stream(score), drums)
-        if path.suffix.lower() in sources.MIDI_SUFFIXES:
-            return _from_midi(sources.midi_bytes(path), drums, name)
-        return _from_stream(sources.parsed(path), drums)
+        made = _of_stream if sources.is_stream(opened) else _of_midi
+        sounds, programs, meters, tempos = made(opened, drums)
+        return make_piece((_note(sound, unit) for sound in sounds), programs, meters, tempos)
     except InputError as error:
-        known = str(error).startswith((name, "There is no file"))
-        raise error if known else InputError(f"{name} cannot be used: {error}") from error
+        raise InputError(f"{sources.name_of(score)} cannot be used: {error}") from error
 
 
-def _from_midi(midi: bytes, drums: bool, name: str) -> Piece:
-    score = sources.symusic_score(midi, name)
+def _unit(snap: str | float | None) -> int:
+    """Return how many steps a snap is long."""
+    if snap is None:
+        return 1
+    try:
+        steps = Fraction(snap) * STEPS
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
+        steps = Fraction(0)
+    if steps.denominator != 1 or not 1 <= steps <= 4 * STEPS:
+        raise InputError(
+            f"snap is {snap!r}; give a length in quarter notes that is a whole number of 24ths and "
+            'at most 4, like "1/4" for a sixteenth.'
+        )
+    return int(steps)
+
+
+def _note(sound: _Sound, unit: int) -> Note:
+    onset = max(0, _step(sound.start, unit))
+    return Note(onset, max(unit, _step(sound.end, unit) - onset), sound.pitch, sound.part)
+
+
+def _step(time: float, unit: int = 1) -> int:
+    """Round to a multiple of the unit, halves up: Python's own rounding goes both ways."""
+    return floor(time / unit + 0.5) * unit
+
+
+def _of_midi(score: Any, drums: bool) -> tuple[list, list, list, list]:
+    """Read a symusic score: notes, programs, meters, tempi."""
     tracks = [track for track in score.tracks if drums or not track.is_drum]
-    if not any(len(track.notes) for track in tracks):
-        only = "only drums; give drums=True" if len(score.tracks) > len(tracks) else "no notes"
-        raise InputError(f"{name} has {only}.")
-    scale = STEPS / score.ticks_per_quarter
-    notes = [
-        _note(note.time * scale, note.end * scale, note.pitch, part)
+    if not tracks and len(score.tracks):
+        raise InputError("it has only drums; give drums=True.")
+    ticks = score.ticks_per_quarter
+    sounds = [
+        _Sound(note.time * STEPS / ticks, note.end * STEPS / ticks, note.pitch, part)
         for part, track in enumerate(tracks)
         for note in track.notes
     ]
-    return make_piece(
-        notes,
+    return (
+        sounds,
         [DRUMS if track.is_drum else track.program for track in tracks],
-        [Meter(_step(m.time * scale), m.numerator, m.denominator) for m in score.time_signatures],
-        [Tempo(t.time * scale, t.qpm) for t in score.tempos],
+        [
+            Meter(_step(sign.time * STEPS / ticks), sign.numerator, sign.denominator)
+            for sign in score.time_signatures
+        ],
+        [Tempo(tempo.time * STEPS / ticks, tempo.qpm) for tempo in score.tempos],
     )
 
 
-def _note(start: float, end: float, pitch: int, part: int) -> Note:
-    onset = max(0, _step(start))
-    return Note(onset, max(1, _step(end) - onset), pitch, part)
-
-
-def _step(time: float) -> int:
-    """Round to the nearest step, halves up: Python's own rounding of halves goes both ways."""
-    return floor(time + 0.5)
-
-
-def _from_stream(stream: Any, drums: bool) -> Piece:
-    """Read a music21 stream."""
-    parts = list(stream.parts) if hasattr(stream, "parts") else []
-    parts = parts or [stream]
+def _of_stream(stream: Any, drums: bool) -> tuple[list, list, list, list]:
+    """Read a music21 stream: notes, programs, meters, tempi."""
+    parts = list(getattr(stream, "parts", ())) or [stream]
     upbeat, meters = _bars(parts[0])
-    notes, programs = [], []
+    sounds: list[_Sound] = []
+    programs: list[int] = []
     for part in parts:
         program = _program(part)
         if program != DRUMS or drums:
-            found = _notes(part, len(programs), upbeat, program == DRUMS)
-            notes += found
+            sounds += _sounds(part, len(programs), upbeat, program == DRUMS)
             programs.append(program)
-    if not notes:
-        raise InputError(
-            "it has only drums; give drums=True." if parts and not programs else "it has no notes."
-        )
-    return make_piece(notes, programs, meters, _tempos(stream, upbeat))
+    if not programs:
+        raise InputError("it has only drums; give drums=True.")
+    return sounds, programs, meters, _tempos(stream, upbeat)
 
 
 def _bars(part: Any) -> tuple[Fraction, list[Meter]]:
     """Return how many quarters an upbeat lacks of a whole bar, and the meters.
 
-    Where bars in the middle are cut short and nothing makes up for it, they get a meter of their
-    own, so that the barlines after them stay where they are written.
+    Only whole bars count: they show where barlines are. What lies between two of them is a whole
+    number of bars too, and where it is not, the rest gets a meter of its own.
     """
     measures = list(part.getElementsByClass("Measure"))
     if not measures:
-        signatures = part.recurse().getElementsByClass("TimeSignature")
-        return Fraction(0), [_meter(sign.offset, sign) for sign in signatures]
-    first = measures[0]
-    lacking = Fraction(first.barDuration.quarterLength) - Fraction(first.duration.quarterLength)
-    upbeat = max(Fraction(0), lacking) if len(measures) > 1 else Fraction(0)
-    meters: list[Meter] = []
+        signs = part.recurse().getElementsByClass("TimeSignature")
+        return Fraction(0), [_meter(sign.getOffsetInHierarchy(part), sign) for sign in signs]
+    lacking = measures[0].barDuration.quarterLength - measures[0].duration.quarterLength
+    upbeat = Fraction(max(0, lacking)) if len(measures) > 1 else Fraction(0)
+    first = next(filter(None, map(_sign, measures)), None)
+    meters = [_meter(0, first)] if first else []
     line = 0
-    for measure in measures:
-        sign = measure.getContextByClass("TimeSignature")
-        if sign is None or measure.duration.quarterLength != sign.barDuration.quarterLength:
-            continue
-        start = _step((Fraction(measure.offset) + upbeat) * STEPS)
-        own = _meter(0, sign)._replace(onset=start)
-        bar = meters[-1].bar if meters else own.bar
-        short = (start - line) % bar
-        if short and STEPS // 4 <= short and short % (STEPS // 4) == 0:
-            meters.append(Meter(start - short, short // (STEPS // 4), 16))
-        elif not meters:
-            own = own._replace(onset=0)
-        if not meters or meters[-1][1:] != own[1:]:
-            meters.append(own)
-        line = start
+    for bar in _whole(measures, upbeat):
+        over = (bar.onset - line) % meters[-1].bar
+        short = _meter_of(bar.onset - over, over)
+        if short:
+            meters.append(short)
+        if meters[-1][1:] != bar[1:]:
+            meters.append(bar)
+        line = bar.onset
     return upbeat, meters
+
+
+def _whole(measures: list[Any], upbeat: Fraction) -> Iterator[Meter]:
+    """Go through the bars that are as long as their meter says."""
+    for measure in measures:
+        sign = _sign(measure)
+        if sign and measure.duration.quarterLength == sign.barDuration.quarterLength:
+            yield _meter(Fraction(measure.offset) + upbeat, sign)
+
+
+def _sign(measure: Any) -> Any:
+    """Return the time signature that holds in a bar; None without one that is known."""
+    sign = measure.timeSignature or measure.getContextByClass("TimeSignature")
+    return sign if sign and (sign.numerator, sign.denominator) in METERS else None
+
+
+def _meter_of(onset: int, length: int) -> Meter | None:
+    """Return the meter with the largest unit whose bar has this length."""
+    for unit in (4, 8, 16):
+        count, rest = divmod(length * unit, 4 * STEPS)
+        if not rest and (count, unit) in METERS:
+            return Meter(onset, count, unit)
+    return None
 
 
 def _meter(offset: float, sign: Any) -> Meter:
     return Meter(_step(Fraction(offset) * STEPS), sign.numerator, sign.denominator)
 
 
-def _notes(part: Any, number: int, upbeat: Fraction, drums: bool) -> list[Note]:
+def _sounds(part: Any, number: int, upbeat: Fraction, drums: bool) -> list[_Sound]:
     """Read the notes of a part; ties become one note."""
-    made: list[Note] = []
+    made: list[_Sound] = []
     tied: dict[int, int] = {}  # pitch: place in `made` of the note that goes on
     for start, end, pitch, tie in _written(part.flatten(), drums):
-        first = (start + upbeat) * STEPS
-        before = tied.pop(pitch, None)
-        if tie in ("stop", "continue") and before is not None:
-            note = made[before]
-            last = _step((end + upbeat) * STEPS)
-            made[before] = note._replace(length=max(note.length, last - note.onset))
+        place = tied.pop(pitch, None)
+        last = float((end + upbeat) * STEPS)
+        if tie in ("stop", "continue") and place is not None:
+            made[place] = made[place]._replace(end=max(made[place].end, last))
         else:
-            before = len(made)
-            made.append(_note(first, (end + upbeat) * STEPS, pitch, number))
+            place = len(made)
+            made.append(_Sound(float((start + upbeat) * STEPS), last, pitch, number))
         if tie in ("start", "continue"):
-            tied[pitch] = before
+            tied[pitch] = place
     return made
 
 
@@ -167,7 +206,7 @@ def _written(part: Any, drums: bool) -> Iterator[tuple[Fraction, Fraction, int, 
         if element.duration.isGrace or "ChordSymbol" in element.classSet:
             continue
         start, length = Fraction(element.offset), Fraction(element.duration.quarterLength)
-        for note in element.notes if element.isChord else (element,):
+        for note in element.notes if hasattr(element, "notes") else (element,):
             pitch = _pitch(note, drums)
             if pitch is not None and length > 0:
                 tie = note.tie or element.tie
@@ -177,7 +216,9 @@ def _written(part: Any, drums: bool) -> Iterator[tuple[Fraction, Fraction, int, 
 def _pitch(note: Any, drums: bool) -> int | None:
     """Return a note's MIDI pitch; None where it has none that can be played."""
     if hasattr(note, "pitch"):
-        return note.pitch.midi if 0 <= note.pitch.midi <= 127 else None
+        # Not pitch.midi, which moves what lies beyond MIDI's pitches by octaves.
+        pitch = _step(note.pitch.ps)
+        return pitch if 0 <= pitch <= 127 else None
     instrument = getattr(note, "storedInstrument", None)
     return getattr(instrument, "percMapPitch", None) if drums else None
 
@@ -192,9 +233,8 @@ def _program(part: Any) -> int:
 
 
 def _tempos(stream: Any, upbeat: Fraction) -> list[Tempo]:
-    marks = stream.recurse().getElementsByClass("MetronomeMark")
     tempos = []
-    for mark in marks:
+    for mark in stream.recurse().getElementsByClass("MetronomeMark"):
         bpm = mark.getQuarterBPM()
         if bpm:
             offset = Fraction(mark.getOffsetInHierarchy(stream))

@@ -39,7 +39,22 @@ class _Event(NamedTuple):
 
 
 def pitch_name(pitch: int) -> str:
-    """Write a MIDI pitch as a note name: 60 is "C4", 61 is "C#4"."""
+    """Write a MIDI pitch as a note name, with sharps: 60 is "C4", 61 is "C#4".
+
+    Parameters
+    ----------
+    pitch : int
+        0 to 127.
+
+    Returns
+    -------
+    str
+        The name with the octave; middle C is C4.
+
+    Chapter
+    -------
+    03_lstm_music
+    """
     return f"{_NAMES[pitch % 12]}{pitch // 12 - 1}"
 
 
@@ -143,6 +158,131 @@ def decode(ids: Iterable[int]) -> list[str]:
     return [known[number] for number in ids]
 
 
+class Factors(NamedTuple):
+    """What `factors` returns: three whole numbers for each token of the vocabulary.
+
+    Attributes
+    ----------
+    what : np.ndarray, int32, shape (len(vocabulary()),)
+        What the token says: one number for each pitch, one for ``rest``, one for ``hold``, one for
+        each pitch that joins, and one for every token without a length.
+    length : np.ndarray, int32, shape (len(vocabulary()),)
+        How long: a place in `LENGTHS`, or ``len(LENGTHS)`` where the token has none of its own.
+    pitch : np.ndarray, int32, shape (len(vocabulary()),)
+        MIDI pitch, or -1 where the token has none.
+
+    Chapter
+    -------
+    03_lstm_music
+    """
+
+    what: np.ndarray
+    length: np.ndarray
+    pitch: np.ndarray
+
+
+@lru_cache(maxsize=1)
+def factors() -> Factors:
+    """Take each token of the vocabulary apart into what sounds and how long.
+
+    Returns
+    -------
+    Factors
+        For each token; the arrays cannot be written to.
+
+    Chapter
+    -------
+    03_lstm_music
+    """
+    names: dict[str, int] = {}
+    rows = []
+    for token in vocabulary():
+        what, kind, steps = _parsed(token)
+        name = token.partition(":")[0] if kind == "event" else token
+        length = LENGTHS.index(steps) if kind == "event" else len(LENGTHS)
+        rows.append((names.setdefault(name, len(names)), length, what if _sounds(what) else -1))
+    columns = np.array(rows, np.int32).T.copy()
+    columns.setflags(write=False)
+    return Factors(*columns)
+
+
+def _sounds(what: object) -> bool:
+    return isinstance(what, int)
+
+
+@lru_cache(maxsize=1)
+def _token_table() -> np.ndarray:
+    """Number of the token for each pair of what and length, or -1."""
+    what, length, _ = factors()
+    table = np.full((what.max() + 1, len(LENGTHS) + 1), -1, np.int32)
+    table[what, length] = np.arange(len(what))
+    return table
+
+
+def token_ids(what: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Put tokens together again from what `factors` takes apart.
+
+    Parameters
+    ----------
+    what, length : np.ndarray of int, of one shape
+        As in `Factors`.
+
+    Returns
+    -------
+    np.ndarray, int32
+        Numbers of the tokens.
+
+    Raises
+    ------
+    InputError
+        A pair belongs to no token, such as a rest without a length.
+
+    Chapter
+    -------
+    03_lstm_music
+    """
+    table = _token_table()
+    what, length = np.asarray(what), np.asarray(length)
+    inside = (0 <= what) & (what < table.shape[0]) & (0 <= length) & (length < table.shape[1])
+    ids = table[np.where(inside, what, 0), np.where(inside, length, 0)]
+    if not np.all(inside & (ids >= 0)):
+        raise InputError("Some pairs of what and length belong to no token; see scores.factors().")
+    return ids
+
+
+def transpose_ids(ids: np.ndarray, semitones: int) -> np.ndarray:
+    """Move the notes of tokens to another key, given as numbers of the vocabulary.
+
+    It does not know of drums: leave them out when you read the score, as `read` does unless asked.
+
+    Parameters
+    ----------
+    ids : np.ndarray of int
+        As from `encode`.
+    semitones : int
+        How far up, or down if negative.
+
+    Returns
+    -------
+    np.ndarray, int32, of the same shape
+        Numbers of the moved tokens; those without a pitch stay.
+
+    Raises
+    ------
+    InputError
+        A note would leave MIDI's pitches, 0 to 127.
+
+    Chapter
+    -------
+    03_lstm_music
+    """
+    what, length, pitch = (column[ids] for column in factors())
+    moved = pitch + semitones
+    if np.any((pitch >= 0) & ((moved < 0) | (moved > 127))):
+        raise InputError(f"{semitones} semitones move notes out of MIDI's pitches 0 to 127.")
+    return token_ids(np.where(pitch >= 0, what + semitones, what), length)
+
+
 def tokenise(piece: Piece) -> list[str]:
     """Write a piece as tokens.
 
@@ -220,17 +360,9 @@ class Reader:
     Attributes
     ----------
     voice : int
-        The voice that the next note, rest or hold belongs to.
-    position : int
-        Steps from the last barline to where that voice stands.
-    left : int
-        Steps from there to the next barline: no token may be longer.
+        The voice that the next note, rest or hold belongs to, counted from 0.
     bars : int
         How many bars are complete, in all voices.
-    can_hold : bool
-        Whether that voice sounds, so that a hold may follow.
-    can_join : int
-        The lowest pitch that could join the last note to a chord; 128 where none can.
 
     Chapter
     -------
@@ -252,18 +384,31 @@ class Reader:
 
     @property
     def position(self) -> int:
+        """Steps from the last barline to where that voice stands."""
+        """Steps from the last barline to where the voice stands."""
         return (self._clocks[self.voice] if self._clocks else 0) - self._lines[-2]
 
     @property
     def left(self) -> int:
+        """Steps from there to the next barline: no token may be longer."""
+        """Steps from there to the next barline."""
         return self._lines[-1] - self._lines[-2] - self.position
 
     @property
     def can_hold(self) -> bool:
+        """Whether that voice sounds, so that a hold may follow."""
+        """Whether the voice sounds."""
         return bool(self._clocks) and bool(self._sounding[self.voice])
 
     @property
+    def held(self) -> int:
+        """Steps for which the voice's note sounds already."""
+        return max((note[1] for note in self._sounding[self.voice]), default=0)
+
+    @property
     def can_join(self) -> int:
+        """The lowest pitch that could join the last note to a chord; 128 where none can."""
+        """The lowest pitch that could join the last note."""
         return self._last[-1][2] + 1 if self._last else 128
 
     def push(self, token: str) -> None:

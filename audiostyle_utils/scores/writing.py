@@ -1,4 +1,4 @@
-"""From a `Piece` to a MIDI file, or to a score that can be printed."""
+"""From a `Piece` to a MIDI file."""
 
 import os
 from pathlib import Path
