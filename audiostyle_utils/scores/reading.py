@@ -32,8 +32,8 @@ def read(score: Any, *, drums: bool = False, snap: str | float | None = None) ->
     ----------
     score : str, path, music21 stream or bytes
         The path of a MIDI, MusicXML, ABC or Humdrum file, the name of a work in music21's corpus
-        ("bach/bwv66.6"), a music21 stream, or the content of a MIDI file. A file with several tunes is refused: music21 splits
-        it.
+        ("bach/bwv66.6"), a music21 stream, or the content of a MIDI file. A book of several tunes
+        is refused; give one of music21's ``converter.parse(path).scores``.
     drums : bool
         Whether drum parts are kept. Their pitches are General MIDI's drum keys.
     snap : str or float, optional
