@@ -400,6 +400,9 @@ def piano_roll(
 ) -> tuple[Figure, Axes]:
     """Draw notes as bars: time across, pitch up, a colour for each part.
 
+    There are ten colours: of more than ten parts the eleventh has the colour of the first again,
+    and so on.
+
     Parameters
     ----------
     piece : scores.Piece
@@ -426,12 +429,13 @@ def piano_roll(
     Raises
     ------
     InputError
-        If a number of bars is out of the piece, or `mark` is not within what is drawn.
+        If a number of bars is not whole or out of the piece, or `mark` is not within what is drawn.
 
     Chapter
     -------
     03_lstm_music
     """
+    _check_bars(start_bar=start_bar, bars=bars, mark=mark)
     lines = _lines_of(piece, start_bar, bars)
     if ax is None:
         ax = panels(height=3.4)[1]
@@ -606,6 +610,13 @@ def _names(names: Sequence[str], classes: int) -> list[str]:
     if len(names) != classes:
         raise InputError(f"{len(names)} names for {classes} classes: give one for each")
     return names
+
+
+def _check_bars(start_bar: Any, **optional: Any) -> None:
+    given = {name: value for name, value in optional.items() if value is not None}
+    for name, value in {"start_bar": start_bar, **given}.items():
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+            raise InputError(f"{name} is {value!r}: give a whole number of bars")
 
 
 def _lines_of(piece: Piece, start_bar: int, bars: int | None) -> list[int]:

@@ -263,6 +263,37 @@ def test_some_bars_can_be_drawn():
     assert drawn(scores.engrave(piece, start_bar=5, bars=9))[1]["measure"] == 1
 
 
+def last_barlines(monkeypatch, score, **options):
+    """What stands right of the last bar, and how many bars and rests of whole bars there are."""
+    from audiostyle_utils.scores import engraving
+
+    seen = []
+    with monkeypatch.context() as patch:
+        prepare = engraving._prepare
+        patch.setattr(
+            engraving, "_prepare", lambda xml, *rest: seen.append(xml) or prepare(xml, *rest)
+        )
+        scores.engrave(score, **options)
+    (part,) = seen[0].findall("part")
+    measures = part.findall("measure")
+    rests = part.findall("measure/note/rest[@measure='yes']")
+    return measures[-1].findtext("barline/bar-style"), len(measures), len(rests)
+
+
+def test_bars_that_rest_at_the_end_are_drawn(monkeypatch):
+    meters = [Meter(0, 4, 4), Meter(192, 3, 4)]
+    notes = [Note(0, 24, 60, 0), Note(96, 24, 62, 0), Note(4 * 96 + 192, 24, 64, 0)]
+    gap = make_piece(notes, [40], meters)
+    count = len(gap.barlines) - 1
+    assert last_barlines(monkeypatch, gap, bars=5) == (None, 5, 3)
+    assert last_barlines(monkeypatch, gap, start_bar=1, bars=2) == (None, 2, 1)
+    assert last_barlines(monkeypatch, gap, start_bar=1) == ("light-heavy", count - 1, count - 3)
+    assert last_barlines(monkeypatch, gap, bars=count) == ("light-heavy", count, count - 3)
+    assert drawn(scores.engrave(gap, bars=5))[1]["measure"] == 5
+    assert drawn(scores.engrave(gap, bars=5, piano=True))[1]["measure"] == 5
+    assert scores.engrave(gap, bars=5).alt == "Score: 5 bars on 1 staff."
+
+
 def test_a_note_that_sounds_into_the_first_bar_drawn_is_kept():
     piece = make_piece([Note(0, 192, 60, 0), Note(192, 24, 62, 0)], [0])
     assert drawn(scores.engrave(piece, start_bar=1, bars=1))[1]["note"] == 1
@@ -310,6 +341,7 @@ def test_files_can_be_drawn_and_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = scores.save_midi(scale(60, 64, 67), tmp_path / "tune.mid")
     assert drawn(scores.engrave(path))[1]["note"] == 3
+    assert scores.engrave(path.read_bytes()).data == scores.engrave(path).data
     xml = tmp_path / "tune.musicxml"
     scores.to_music21(scale(60, 64)).write("musicxml", xml)
     assert drawn(scores.engrave(str(xml)))[1]["note"] == 2

@@ -503,6 +503,24 @@ def test_parts_of_one_instrument_are_numbered_and_one_part_needs_no_name():
     assert plots.piano_roll(piece((0,)))[1].get_legend() is None
 
 
+@pytest.mark.parametrize("name", ["start_bar", "bars", "mark"])
+@pytest.mark.parametrize("value", [1.5, 2.0, "2", True])
+def test_bars_of_a_piano_roll_are_whole(name, value):
+    with pytest.raises(InputError, match=f"{name} is {value!r}: give a whole number"):
+        plots.piano_roll(piece(), **{name: value})
+
+
+def test_bars_of_a_piano_roll_may_be_numbers_of_numpy():
+    fig, ax = plots.piano_roll(piece(), start_bar=np.int64(1), bars=np.int64(2), mark=np.int64(2))
+    assert ax.get_xlim() == (72, 192)
+
+
+def test_of_more_than_ten_parts_the_colours_repeat():
+    notes = [scores.Note(0, 24, 40 + part, part) for part in range(12)]
+    colours = [box[-1] for box in boxes(plots.piano_roll(scores.make_piece(notes, [0] * 12))[1])]
+    assert colours[10:] == colours[:2] and len(set(colours)) == 10
+
+
 def test_a_piano_roll_of_many_bars_and_parts_is_legible():
     notes = [
         scores.Note(96 * bar, 96, 40 + 2 * part, part) for bar in range(90) for part in range(12)

@@ -86,6 +86,14 @@ def test_drums_are_left_out_or_kept(tmp_path):
     assert kept.tokens["both"] == direct(both, drums=True) and "only" in kept.tokens
 
 
+def test_a_score_too_large_for_tokens_is_skipped_by_name(tmp_path, files):
+    crowd = scores.make_piece([Note(0, 24, 60, part) for part in range(1001)], [0] * 1001)
+    large = scores.save_midi(crowd, tmp_path / "crowd.mid")
+    found = scores.tokenise_files({"crowd": large} | files)
+    assert set(found.tokens) == set(files)
+    assert str(large) in found.skipped["crowd"] and "1,001 voices" in found.skipped["crowd"]
+
+
 def test_any_failure_of_a_reader_is_the_files_own(tmp_path, files, monkeypatch):
     def fails(path, **_):
         raise RecursionError("too deep") if path == files["scale"] else InputError("not this one")
@@ -161,7 +169,7 @@ def test_a_helper_that_fails_itself_is_no_reason_to_skip(files):
     helper._start()
     helper._process.stdin.write("not JSON\n")
     helper._process.stdin.flush()
-    with pytest.raises(RuntimeError, match="(?s)A helper stopped with:.*JSONDecodeError"):
+    with pytest.raises(InputError, match="(?s)Give workers=1.*JSONDecodeError"):
         helper.ask(files["scale"])
     assert helper._process is None
 

@@ -133,6 +133,14 @@ def test_none_plays_what_is_written(tmp_path):
     assert not np.array_equal(as_written[:1000], scores.render(written, instrument=0)[0][:1000])
 
 
+def test_the_content_of_a_midi_file_sounds_as_the_file(tmp_path):
+    path = midi_file(tmp_path / "two.mid", [(0, 1, A4, 90), (1, 1, A4 + 2, 90)])
+    from_bytes, _ = scores.render(path.read_bytes())
+    np.testing.assert_array_equal(from_bytes, scores.render(path)[0])
+    with pytest.raises(InputError, match="the score is not a readable MIDI file"):
+        scores.render(b"MThd")
+
+
 def test_rest_at_the_beginning_is_kept(tmp_path):
     y, sr = scores.render(midi_file(tmp_path / "late.mid", [(2, 1, A4, 90)]))
     assert np.flatnonzero(np.abs(y) > 0.01)[0] / sr == pytest.approx(1.0, abs=0.02)

@@ -1,5 +1,7 @@
 import random
+import re
 import struct
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -110,7 +112,7 @@ def test_drums_are_kept_on_request(tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "does not begin as MIDI"),
+        (b"", "is empty"),
         (b"MThd", "does not begin as MIDI"),
         (b"a text that was named .mid\n" * 9, "does not begin as MIDI"),
         (header(), "breaks off"),
@@ -134,7 +136,7 @@ def test_drums_are_kept_on_request(tmp_path):
         (header(tracks=0), "no notes"),
         (midi(b"\0\x90\x3c\x50"), "no notes"),
         (midi(b"\0\x90\x3c\0\x60\x80\x3c\0"), "no notes"),
-        (midi(sound(38, channel=9)), "only drums; give drums=True"),
+        (midi(sound(38, channel=9)), "only drums"),
     ],
 )
 def test_bad_midi_is_refused(tmp_path, content, reason):
@@ -324,6 +326,41 @@ def test_musicxml_is_these_tokens(tmp_path, measures, expected):
 # Whatever else is given
 
 
+def test_a_piece_is_returned_as_it_is():
+    made = scores.make_piece([scores.Note(3, 7, 60, 0), scores.Note(0, 24, 38, 1)], [0, 128])
+    assert scores.read(made) is made
+    with pytest.raises(InputError, match="snap is given for a Piece"):
+        scores.read(made, snap="1/4")
+    with pytest.raises(InputError, match="snap is 'x'"):
+        scores.read(made, snap="x")
+
+
+def test_the_content_of_a_midi_file_is_a_score():
+    made = scores.make_piece([scores.Note(0, 24, 60, 0), scores.Note(36, 12, 64, 0)], [40])
+    assert scores.read(scores.to_midi(made)) == made
+
+
+def test_every_file_that_is_read_has_one_of_the_endings(tmp_path):
+    assert {".mid", ".midi", ".xml", ".musicxml", ".mxl", ".krn", ".abc"} == set(scores.SUFFIXES)
+    path = tmp_path / "tune.txt"
+    path.write_text("X:1\nK:C\nCDE\n")
+    with pytest.raises(InputError, match=re.escape(" ".join(sorted(scores.SUFFIXES)))):
+        scores.read(path)
+
+
+@pytest.mark.parametrize("name", ["a.musicxml", "a.abc", "a.krn", "a.mxl"])
+def test_a_huge_score_is_refused_before_it_is_parsed(tmp_path, name):
+    path, blank = tmp_path / name, b" " * 21_000_000
+    if name.endswith(".mxl"):  # packed it is small
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+            packed.writestr("a.xml", blank)
+        assert path.stat().st_size < 100_000
+    else:
+        path.write_bytes(blank)
+    with pytest.raises(InputError, match=rf"{re.escape(name)} has 21\.0 MB.* 20 MB. Split"):
+        scores.read(path)
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -351,7 +388,8 @@ def test_other_unreadable_files_are_refused(tmp_path, name, content):
         (42, "int"),
         (b"MThd", "the score .* does not begin as MIDI"),
         ([], "list"),
-        ("", "is a folder"),
+        ("", "path of the score is empty"),
+        ("https://example.org/tune.mid", "is an address"),
         (".", "is a folder"),
         (Path("missing.abc"), "does not exist"),
         ("missing.mid", "does not exist"),

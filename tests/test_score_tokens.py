@@ -300,6 +300,48 @@ def test_numbers_are_places_in_the_vocabulary():
             scores.decode([0, number])
 
 
+def test_a_token_is_taken_apart_into_what_and_how_long():
+    what, length, pitch = scores.factors()
+    vocabulary = scores.vocabulary()
+    place = {token: number for number, token in enumerate(vocabulary)}
+    for token, number in place.items():
+        name, colon, rest = token.partition(":")
+        timed = bool(colon) and name not in ("meter", "tempo", "part")
+        assert timed == (length[number] < len(scores.LENGTHS))
+        if timed:
+            assert scores.LENGTHS[length[number]] == Fraction(rest) * STEPS
+            assert what[number] == what[place[f"{name}:1"]]
+        sounds = re.fullmatch(r"\+?[A-G]#?-?\d", name)
+        assert (pitch[number] >= 0) == bool(sounds)
+        if sounds:
+            assert scores.pitch_name(pitch[number]) == name.lstrip("+")
+    apart = {
+        name if name[0] in "ABCDEFGrh" else token
+        for token in place
+        for name in [token.partition(":")[0]]
+    }
+    assert len(set(what.tolist())) == len(apart)
+    np.testing.assert_array_equal(scores.token_ids(what, length), np.arange(len(vocabulary)))
+
+
+@pytest.mark.parametrize(
+    ("parts", "bars", "reason"),
+    [(1001, 1, "1,001 voices of 1 bars"), (101, 5000, "101 voices of 5,000 bars")],
+)
+def test_what_would_be_too_many_tokens_is_refused(parts, bars, reason):
+    last = 96 * (bars - 1)
+    crowd = scores.make_piece([Note(last, 96, 60, k) for k in range(parts)], [0] * parts)
+    with pytest.raises(InputError, match=f"{reason} are too much .* fewer parts"):
+        scores.tokenise(crowd)
+
+
+def test_a_thousand_voices_are_not_too_many():
+    crowd = scores.make_piece([Note(0, 96, 60, k) for k in range(1000)], [0] * 1000)
+    tokens = scores.tokenise(crowd)
+    assert tokens.count("C4:4") == 1000
+    assert scores.detokenise(tokens) == crowd
+
+
 # Tokens that cannot be
 
 

@@ -138,5 +138,6 @@ def _check(name: str, archive: str) -> None:
     windows, posix = PureWindowsPath(name), PurePosixPath(name)
     if windows.drive or windows.root or posix.is_absolute() or ".." in windows.parts:
         raise InputError(
-            f"{archive} holds {name!r}, which lies outside its own folder; it was not unpacked."
+            f"{archive} holds {name!r}, which lies outside its own folder; it was not unpacked. "
+            "Unpack it yourself, and give the folder."
         )

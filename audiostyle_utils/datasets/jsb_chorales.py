@@ -7,8 +7,7 @@ from pathlib import Path
 
 from .. import _kept
 from ..errors import InputError
-from ..scores import STEPS, make_piece, save_midi
-from ..scores.pieces import Note
+from ..scores import STEPS, Note, make_piece, save_midi
 from ..settings import cache_dir, data_dir
 from .catalogue import Dataset, Entry
 from .fetch import download

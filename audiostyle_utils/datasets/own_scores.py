@@ -6,7 +6,7 @@ from zipfile import is_zipfile
 
 from .. import _kept
 from ..errors import InputError
-from ..scores._sources import SUFFIXES
+from ..scores import SUFFIXES
 from ..settings import cache_dir, data_dir
 from .archives import extract
 from .catalogue import Dataset, Entry
@@ -74,6 +74,8 @@ def load(folder: str | os.PathLike | None = None) -> Dataset:
     03_lstm_music
     """
     if folder is not None:
+        if not isinstance(folder, str | os.PathLike) or not str(folder):
+            raise InputError(f"folder is {folder!r}; give a folder of scores or a .zip file.")
         return _dataset(_folder(Path(folder).expanduser()))
     found = find()
     if found is None:

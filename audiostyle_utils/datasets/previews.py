@@ -12,10 +12,10 @@ ENTRY = Entry(
     title="What each chapter makes, to hear before one begins",
     licence="CC BY 4.0, as the book's prose and figures",
     source="Chapter 1's transfer_style with alpha 0.1; a tape of four songs of the band for "
-    "chapter 2; both by book/_tools/previews.py",
+    "chapter 2; a fiddle tune continued by chapter 3; all by book/_tools/previews.py",
     size="One MP3 a chapter, about 100 kB each",
     citation="The audio-style book",
-    chapters=("01_style_transfer", "02_genre_cnn"),
+    chapters=("01_style_transfer", "02_genre_cnn", "03_lstm_music"),
     kind="built-in",
 )
 

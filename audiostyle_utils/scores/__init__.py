@@ -1,5 +1,6 @@
 """Scores: read and written, as tokens and back, played on General MIDI instruments, engraved."""
 
+from ._sources import SUFFIXES
 from .engraving import engrave, to_music21
 from .files import Tokenised, tokenise_files
 from .general_midi import general_midi_font, instruments
@@ -27,6 +28,7 @@ from .writing import save_midi, to_midi
 __all__ = [
     "LENGTHS",
     "STEPS",
+    "SUFFIXES",
     "Factors",
     "Meter",
     "Note",

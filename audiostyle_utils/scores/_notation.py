@@ -1,15 +1,15 @@
 """From a `Piece` to notation: a music21 score with bars, ties, voices, clefs and a key."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import groupby
 from typing import Any, NamedTuple
 
 from audiostyle_utils.errors import InputError
 
+from ._layout import Chord, Voice, by_part
 from .general_midi import instruments
-from .pieces import DRUMS, STEPS, Meter, Note, Piece
+from .pieces import DRUMS, STEPS, Meter, Piece
 
 # Lengths that are one note on paper without a tie, in steps: plain and dotted, and of triplets.
 _PLAIN = (96, 72, 48, 36, 24, 18, 12, 9, 6, 3)
@@ -19,15 +19,6 @@ _MIDDLE_C = 60
 _GUITARS = range(24, 32)  # written an octave above their sound
 
 
-class Chord(NamedTuple):
-    """Pitches that begin and end together, in steps; none are a rest."""
-
-    start: int
-    end: int
-    pitches: tuple[int, ...]
-
-
-Voice = list[Chord]
 _Tied = tuple[Chord, str | None]  # a chord, and how it is tied: "start", "continue", "stop"
 
 
@@ -40,26 +31,7 @@ class Staff(NamedTuple):
 
 def staves(piece: Piece) -> list[Staff]:
     """Give each part of a piece a staff."""
-    return [
-        Staff(program, voices(note for note in piece.notes if note.part == part))
-        for part, program in enumerate(piece.parts)
-    ]
-
-
-def voices(notes: Iterable[Note]) -> list[Voice]:
-    """Lay notes out in voices that play one note or chord at a time, the highest first."""
-    by_time = sorted(notes, key=lambda note: (note.onset, note.length))
-    chords = [
-        Chord(onset, onset + length, tuple(sorted(note.pitch for note in same)))
-        for (onset, length), same in groupby(by_time, key=lambda note: note[:2])
-    ]
-    made: list[Voice] = []
-    for chord in sorted(chords, key=lambda chord: (chord.start, -chord.pitches[-1])):
-        free = next((voice for voice in made if voice[-1].end <= chord.start), None)
-        if free is None:
-            made.append(free := [])
-        free.append(chord)
-    return made
+    return [Staff(*own) for own in zip(piece.parts, by_part(piece), strict=True)]
 
 
 def written(
@@ -67,18 +39,23 @@ def written(
     laid_out: Sequence[Staff],
     key: str | None = None,
     *,
+    lines: Sequence[int] | None = None,
     first_bar: int = 1,
     final: bool = True,
 ) -> Any:
-    """Write what stands on the staves as a music21 score, with the piece's meters and tempi."""
+    """Write what stands on the staves as a music21 score, with the piece's meters and tempi.
+
+    The barlines are the piece's own, or those given, which may go on where no note sounds.
+    """
     from music21 import stream, tempo
 
     sharps = _sharps(piece, key)
+    lines = piece.barlines if lines is None else lines
     score = stream.Score()
     for number, staff in enumerate(laid_out):
         part = stream.Part(id=f"part{number + 1}")
         part.insert(0, _instrument(staff.program))
-        _add_bars(part, piece, staff, sharps, first_bar)
+        _add_bars(part, staff, lines, piece.meters, sharps, first_bar)
         if final:
             part.getElementsByClass("Measure").last().rightBarline = "final"
         score.insert(0, part)
@@ -148,14 +125,20 @@ def _clef(staff: Staff) -> Any:
     return clef.TrebleClef() if mean >= _MIDDLE_C else clef.BassClef()
 
 
-def _add_bars(part: Any, piece: Piece, staff: Staff, sharps: int, first_bar: int) -> None:
+def _add_bars(
+    part: Any,
+    staff: Staff,
+    lines: Sequence[int],
+    meters: Sequence[Meter],
+    sharps: int,
+    first_bar: int,
+) -> None:
     """Write a staff bar by bar, as measures of a music21 part."""
     from music21 import key, meter, stream
 
-    lines = piece.barlines
     cut = [_cut(voice, lines) for voice in staff.voices]
-    signs = {sign.onset: sign for sign in piece.meters}
-    sign = piece.meters[0]
+    signs = {sign.onset: sign for sign in meters}
+    sign = meters[0]
     for number, (start, end) in enumerate(zip(lines, lines[1:], strict=False)):
         bar = stream.Measure(number=first_bar + number)
         if number == 0:
@@ -170,7 +153,7 @@ def _add_bars(part: Any, piece: Piece, staff: Staff, sharps: int, first_bar: int
         part.insert(_quarters(start), bar)
 
 
-def _cut(voice: Voice, lines: list[int]) -> list[list[_Tied]]:
+def _cut(voice: Voice, lines: Sequence[int]) -> list[list[_Tied]]:
     """Cut a voice at barlines, and fill what it leaves empty with rests."""
     bars = []
     following = 0

@@ -4,13 +4,15 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 from audiostyle_utils.errors import InputError
 
-MIDI_SUFFIXES = {".mid", ".midi"}
-_META, _SYSEX = 0xFF, (0xF0, 0xF7)  # events of a MIDI file that hold their own length
-_LARGEST = 4_000_000  # bytes of a MIDI file
+MIDI_SUFFIXES = frozenset((".mid", ".midi"))
 SUFFIXES = MIDI_SUFFIXES | {".xml", ".musicxml", ".mxl", ".krn", ".abc"}
+_META, _SYSEX = 0xFF, (0xF0, 0xF7)  # events of a MIDI file that hold their own length
+# Bytes of a file. music21 takes minutes and gigabytes for more.
+_LARGEST_MIDI, _LARGEST_TEXT = 4_000_000, 20_000_000
 
 
 def opened(score: Any) -> Any:
@@ -29,6 +31,8 @@ def opened(score: Any) -> Any:
 
 def midi_of(score: Any) -> bytes:
     """Give any score as the bytes of a MIDI file."""
+    if isinstance(score, bytes):
+        return score
     if is_stream(score):
         return _midi_of_stream(_one(score, name_of(score)), name_of(score))
     path = path_of(score)
@@ -49,8 +53,13 @@ def path_of(score: Any) -> Path | None:
     if not isinstance(score, str | Path):
         raise InputError(
             f"score is a {type(score).__name__}; give the name of a work in music21's corpus, the "
-            "path of a MIDI or MusicXML file, or a music21 stream."
+            "path of a MIDI, MusicXML or ABC file, the content of a MIDI file as bytes, a music21 "
+            "stream or a Piece."
         )
+    if not str(score).strip():
+        raise InputError("The path of the score is empty; give a MIDI, MusicXML or ABC file.")
+    if "://" in str(score):
+        raise InputError(f"{score[:80]!r} is an address; download the file, and give its path.")
     try:
         path = Path(score).expanduser()
         is_file, is_folder = path.is_file(), path.is_dir()
@@ -61,7 +70,7 @@ def path_of(score: Any) -> Path | None:
         return None
     if not is_file:
         what = "is a folder" if is_folder else "does not exist"
-        raise InputError(f"{path} {what}; give the path of a MIDI or MusicXML file.")
+        raise InputError(f"{path} {what}; give the path of a MIDI, MusicXML or ABC file.")
     if path.suffix.lower() not in SUFFIXES:
         known = " ".join(sorted(SUFFIXES))
         raise InputError(f"{path} is not a score that can be read; the formats are {known}.")
@@ -76,15 +85,20 @@ def name_of(score: Any) -> str:
 def midi_bytes(path: Path) -> bytes:
     """Read a MIDI file."""
     try:
-        size = path.stat().st_size
-        if size > _LARGEST:
-            raise InputError(
-                f"{path} has {size / 1e6:.1f} MB; the largest MIDI file that is read has "
-                f"{_LARGEST / 1e6:g} MB."
-            )
+        _check_size(path, path.stat().st_size, _LARGEST_MIDI)
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _check_size(path: Path, size: int, largest: int) -> None:
+    if not size:
+        raise InputError(f"{path} is empty; give a file with music in it.")
+    if size > largest:
+        raise InputError(
+            f"{path} has {size / 1e6:.1f} MB; the largest file of its kind that is read has "
+            f"{largest / 1e6:g} MB. Split it into movements, or leave parts out."
+        )
 
 
 def symusic_score(midi: bytes, name: str) -> Any:
@@ -105,14 +119,29 @@ def parsed(path: Path) -> Any:
     """Read a file with music21."""
     from music21 import converter
 
+    _check_size(path, _unpacked(path), _LARGEST_TEXT)
     try:
         if path.suffix.lower() == ".abc":
             stream = converter.parseData(_text(path), format="abc")
         else:
             stream = converter.parse(path, forceSource=True)
     except Exception as error:  # each of music21's readers raises its own classes
-        raise InputError(f"{path} is not a readable score: {error}") from error
+        raise InputError(
+            f"{path} is not a readable score: check that it is complete, and of the kind that its "
+            f"name says. (music21: {error})"
+        ) from error
     return _one(stream, str(path))
+
+
+def _unpacked(path: Path) -> int:
+    """Return how many bytes there are to read: .mxl is a .zip file."""
+    try:
+        if path.suffix.lower() == ".mxl" and is_zipfile(path):
+            with ZipFile(path) as packed:
+                return sum(member.file_size for member in packed.infolist())
+        return path.stat().st_size
+    except (OSError, BadZipFile) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
 
 
 def _text(path: Path) -> str:

@@ -8,7 +8,8 @@ from audiostyle_utils.errors import InputError
 from audiostyle_utils.pictures import Picture
 
 from . import _sources as sources
-from ._notation import Staff, staves, voices, written
+from ._layout import voices
+from ._notation import Staff, staves, written
 from .pieces import DRUMS, Piece
 from .reading import read
 
@@ -20,6 +21,18 @@ _MIDDLE_C = 60
 _LOW, _HIGH = 53, 67
 _KEYBOARDS = 8  # the General MIDI programs below are pianos and their like
 _LONGEST = 8000  # pixels: some twelve screens, a megabyte
+_OPTIONS = {  # of the engraver, for every score
+    "pageWidth": round(_WIDTH * 100 / _SCALE),
+    "pageHeight": round(_LONGEST * 100 / _SCALE),
+    "scale": _SCALE,
+    "adjustPageHeight": True,
+    "footer": "none",
+    # Names inside follow from the music: the same for the same score, and on a page with several
+    # scores no name stands twice.
+    "xmlIdChecksum": True,
+    "svgViewBox": True,
+    "svgFormatRaw": True,
+}
 # Where drums stand on a staff of five lines, by General MIDI's drum key; others: the middle line.
 _DRUM_PLACES = {
     "F4": (35, 36),
@@ -84,9 +97,10 @@ def engrave(
 
     Parameters
     ----------
-    score : Piece, music21 stream, str or path
+    score : Piece, music21 stream, str, path or bytes
         The music: a piece; a music21 stream, drawn with all that stands in it; the path of a MIDI,
-        MusicXML, ABC or Humdrum file, or the name of a work in music21's corpus ("bach/bwv66.6").
+        MusicXML, ABC or Humdrum file, the name of a work in music21's corpus ("bach/bwv66.6"), or
+        the content of a MIDI file.
     alt : str, optional
         What the score shows, in a sentence, for a reader who cannot see it. Without it the title,
         the parts and the number of bars are said.
@@ -95,7 +109,8 @@ def engrave(
     start_bar : int
         How many bars to leave out at the beginning.
     bars : int, optional
-        How many to draw; None draws all that follow.
+        How many to draw, those included in which nothing sounds; None draws all that follow. There
+        are fewer where the score ends.
     bars_per_line : int, optional
         Bars on a line, 1 or more; None puts on each as many as fit.
     piano : bool, optional
@@ -170,14 +185,15 @@ def _of_stream(stream: Any, start_bar: int, bars: int | None) -> Any:
     return stream.measures(start_bar, end, indicesNotNumbers=True)
 
 
-def _excerpt(piece: Piece, start_bar: int, bars: int | None) -> Piece:
+def _excerpt(piece: Piece, start_bar: int, bars: int | None) -> tuple[Piece, list[int]]:
+    """Cut bars out of a piece; give also their barlines, for the last of them may rest."""
     lines = piece.barlines
     if start_bar >= len(lines) - 1:
         raise InputError(
             f"start_bar is {start_bar}, but the piece has {len(lines) - 1} bars; leave out fewer."
         )
-    start = lines[start_bar]
-    end = lines[-1] if bars is None else lines[min(start_bar + bars, len(lines) - 1)]
+    lines = lines[start_bar:] if bars is None else lines[start_bar : start_bar + bars + 1]
+    start, end = lines[0], lines[-1]
     notes = [
         note._replace(
             onset=max(note.onset, start) - start,
@@ -190,7 +206,7 @@ def _excerpt(piece: Piece, start_bar: int, bars: int | None) -> Piece:
         raise InputError("There is nothing to engrave in these bars of the piece: no notes.")
     changes = [_from(marks, start, end) for marks in (piece.meters, piece.tempos)]
     order = sorted(notes, key=lambda note: (note.onset, note.part, note.pitch))
-    return Piece(tuple(order), piece.parts, *changes)
+    return Piece(tuple(order), piece.parts, *changes), [line - start for line in lines]
 
 
 def _from(changes: tuple, start: int, end: int) -> tuple:
@@ -205,15 +221,14 @@ def _of_piece(
 ) -> Any:
     from music21 import layout
 
-    piece = _excerpt(whole, start_bar, bars)
-    final = start_bar + len(piece.barlines) == len(whole.barlines)
-
+    piece, lines = _excerpt(whole, start_bar, bars)
+    final = start_bar + len(lines) == len(whole.barlines)
     if piano is None:
         pitches = [note.pitch for note in piece.notes]
         wide = min(pitches) < _LOW and max(pitches) > _HIGH
         piano = len(piece.parts) == 1 and piece.parts[0] != DRUMS and wide
     laid_out = _grand_staff(piece) if piano else staves(piece)
-    score = written(piece, laid_out, key, first_bar=start_bar + 1, final=final)
+    score = written(piece, laid_out, key, lines=lines, first_bar=start_bar + 1, final=final)
     parts = list(score.parts)
     if len(parts) > 1:
         hands = len(parts) == 2 and max(piece.parts) < _KEYBOARDS
@@ -348,20 +363,7 @@ def _drawn(xml: ET.Element, titled: bool, breaks: bool) -> str:
     verovio.enableLog(verovio.LOG_OFF)
     toolkit = verovio.toolkit()
     toolkit.setOptions(
-        {
-            "pageWidth": round(_WIDTH * 100 / _SCALE),
-            "pageHeight": round(_LONGEST * 100 / _SCALE),
-            "scale": _SCALE,
-            "adjustPageHeight": True,
-            "breaks": "line" if breaks else "auto",
-            "header": "auto" if titled else "none",
-            "footer": "none",
-            # Names inside follow from the music: the same for the same score, and on a page with
-            # several scores no name stands twice.
-            "xmlIdChecksum": True,
-            "svgViewBox": True,
-            "svgFormatRaw": True,
-        }
+        _OPTIONS | {"breaks": "line" if breaks else "auto", "header": "auto" if titled else "none"}
     )
     if not toolkit.loadData(ET.tostring(xml, encoding="unicode")):
         raise InputError("The engraver cannot draw this score; give a simpler one, or fewer bars.")

@@ -86,8 +86,9 @@ def tokenise_files(
     Raises
     ------
     InputError
-        `files` is empty or no mapping of paths, no score is usable, `workers` is out of range, or
-        the cache cannot be written.
+        `files` is empty or no mapping of paths, no score is usable, `workers` is out of range, the
+        cache cannot be written, or a process that reads scores stops by itself: ``workers=1`` does
+        without such processes.
 
     Chapter
     -------
@@ -170,11 +171,19 @@ def _cached(place: Path) -> list[str] | None:
 def _answer(path: Path, drums: bool) -> list[str] | str:
     """Return a score's tokens, or why it has none."""
     try:
-        return tokenise(read(path, drums=drums))
+        return _tokens(path, drums)
     except InputError as error:
         return str(error)
     except Exception as error:  # music21 raises anything; the other files must not suffer for it
         return f"{path} cannot be read: {type(error).__name__}: {error}"
+
+
+def _tokens(path: Path, drums: bool) -> list[str]:
+    piece = read(path, drums=drums)
+    try:
+        return tokenise(piece)
+    except InputError as error:
+        raise InputError(f"{path} cannot be used: {error}") from error
 
 
 @contextmanager
@@ -269,5 +278,6 @@ class _Helper:
         lines = log.read().decode(errors="replace").strip().splitlines()
         self.close()
         if code == 1:  # Python's own way out: not the file is at fault, but all files would fail
-            raise RuntimeError("\n".join(["A helper stopped with:", *lines[-_LAST_LINES:]]))
+            advice = "A process that reads scores stopped. Give workers=1 to do without. It said:"
+            raise InputError("\n".join([advice, *lines[-_LAST_LINES:]]))
         return f"{path} cannot be read: the process that read it ended with exit status {code}."

@@ -183,7 +183,7 @@ def make_piece(
     """
     notes, parts = list(notes), list(parts)
     if not notes:
-        raise InputError("There are no notes.")
+        raise InputError("there are no notes; give a score that has some.")
     _check(notes, parts)
     end = max(note.onset + max(1, note.length) for note in notes)
     if end > _LONGEST:

@@ -54,9 +54,10 @@ def render(
 
     Parameters
     ----------
-    score : str, path, music21 stream or Piece
+    score : str, path, bytes, music21 stream or Piece
         The name of a work in music21's corpus ("bach/bwv66.6", "joplin/maple_leaf_rag"), the path
-        of a MIDI, MusicXML, ABC or Humdrum file, a music21 stream, or a `Piece`.
+        of a MIDI, MusicXML, ABC or Humdrum file, the content of a MIDI file, a music21 stream, or
+        a `Piece`.
     sr : int
         Sample rate of the result in hertz, 4000 to 192000.
     instrument : str or int, optional

@@ -4,13 +4,13 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
-from itertools import groupby
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from audiostyle_utils.errors import InputError
 
+from ._layout import Chord, Voice, by_part
 from .pieces import (
     DRUMS,
     METERS,
@@ -26,16 +26,21 @@ from .pieces import (
 
 # Lengths that a note has on paper without a tie, in steps. Others are one of these and a tie.
 LENGTHS = (1, 2, 3, 4, 6, 8, 9, 12, 16, 18, 24, 32, 36, 48, 72, 96)
+# Real scores stay far below. Beyond, tokens would be millions, and a `Reader` would need minutes.
+_MOST_VOICES, _MOST_BARS = 1000, 500_000
 _NAMES = "C C# D D# E F F# G G# A A# B".split()
 
 
-class _Event(NamedTuple):
-    """What one voice does from a step on: pitches, none for a rest."""
+class _Says(NamedTuple):
+    """What a token says; None stands for what it does not say."""
 
-    start: int
-    voice: int
-    length: int
-    pitches: tuple[int, ...]
+    token: str
+    kind: str  # a key of Reader's handlers
+    pitch: int | None = None
+    length: int | None = None  # in steps
+    meter: tuple[int, int] | None = None  # count and unit
+    bpm: int | None = None
+    program: int | None = None
 
 
 def pitch_name(pitch: int) -> str:
@@ -165,7 +170,7 @@ class Factors(NamedTuple):
     ----------
     what : np.ndarray, int32, shape (len(vocabulary()),)
         What the token says: one number for each pitch, one for ``rest``, one for ``hold``, one for
-        each pitch that joins, and one for every token without a length.
+        each pitch that joins, and one for each other token.
     length : np.ndarray, int32, shape (len(vocabulary()),)
         How long: a place in `LENGTHS`, or ``len(LENGTHS)`` where the token has none of its own.
     pitch : np.ndarray, int32, shape (len(vocabulary()),)
@@ -197,22 +202,20 @@ def factors() -> Factors:
     names: dict[str, int] = {}
     rows = []
     for token in vocabulary():
-        what, kind, steps = _parsed(token)
-        name = token.partition(":")[0] if kind == "event" else token
-        length = LENGTHS.index(steps) if kind == "event" else len(LENGTHS)
-        rows.append((names.setdefault(name, len(names)), length, what if _sounds(what) else -1))
+        says = _parsed(token)
+        name, length = token, len(LENGTHS)
+        if says.length is not None:
+            name, length = token.partition(":")[0], LENGTHS.index(says.length)
+        pitch = -1 if says.pitch is None else says.pitch
+        rows.append((names.setdefault(name, len(names)), length, pitch))
     columns = np.array(rows, np.int32).T.copy()
     columns.setflags(write=False)
     return Factors(*columns)
 
 
-def _sounds(what: object) -> bool:
-    return isinstance(what, int)
-
-
 @lru_cache(maxsize=1)
 def _token_table() -> np.ndarray:
-    """Number of the token for each pair of what and length, or -1."""
+    """Give the number of the token for each pair of what and length, or -1."""
     what, length, _ = factors()
     table = np.full((what.max() + 1, len(LENGTHS) + 1), -1, np.int32)
     table[what, length] = np.arange(len(what))
@@ -301,22 +304,27 @@ def tokenise(piece: Piece) -> list[str]:
     list of str
         Meter, tempo and parts, one token for each note, rest or hold, and ``"end"``.
 
+    Raises
+    ------
+    InputError
+        The piece has more than 1,000 voices, or voices times bars are more than 500,000.
+
     Chapter
     -------
     03_lstm_music
     """
     lines = piece.barlines
-    voices = _voices(piece)
-    events = [
-        event
-        for number, (_, groups) in enumerate(voices)
-        for event in _tiled(number, groups, lines[-1])
-    ]
+    parts = by_part(piece)
+    voices = [voice for own in parts for voice in own]
+    _check_size(len(voices), len(lines) - 1)
     written = sorted(
-        (start, event.voice, text) for event in events for start, text in _texts(event, lines)
+        (start, number, text)
+        for number, voice in enumerate(voices)
+        for chord in _tiled(voice, lines[-1])
+        for start, text in _texts(chord, lines)
     )
     changes = _changes(piece)
-    tokens = [*changes.pop(0), *_header(voices, piece.parts)]
+    tokens = [*changes.pop(0), *_header(parts, piece.parts)]
     for start, _, text in written:
         tokens += changes.pop(start, ())
         tokens += text
@@ -385,19 +393,16 @@ class Reader:
     @property
     def position(self) -> int:
         """Steps from the last barline to where that voice stands."""
-        """Steps from the last barline to where the voice stands."""
         return (self._clocks[self.voice] if self._clocks else 0) - self._lines[-2]
 
     @property
     def left(self) -> int:
         """Steps from there to the next barline: no token may be longer."""
-        """Steps from there to the next barline."""
         return self._lines[-1] - self._lines[-2] - self.position
 
     @property
     def can_hold(self) -> bool:
         """Whether that voice sounds, so that a hold may follow."""
-        """Whether the voice sounds."""
         return bool(self._clocks) and bool(self._sounding[self.voice])
 
     @property
@@ -408,7 +413,6 @@ class Reader:
     @property
     def can_join(self) -> int:
         """The lowest pitch that could join the last note to a chord; 128 where none can."""
-        """The lowest pitch that could join the last note."""
         return self._last[-1][2] + 1 if self._last else 128
 
     def push(self, token: str) -> None:
@@ -424,10 +428,10 @@ class Reader:
         InputError
             It is unknown, or cannot stand here; nothing has changed then.
         """
-        what, kind, value = _parsed(token)
+        says = _parsed(token)
         if self._ended:
             raise InputError(f"{token!r} follows 'end'.")
-        getattr(self, f"_push_{kind}")(what, value, token)
+        self._handlers[says.kind](self, says)
 
     def piece(self) -> Piece:
         """Give the music so far.
@@ -445,66 +449,93 @@ class Reader:
         notes = [Note(*note[:3], self._part_of[note[3]]) for note in self._notes]
         return make_piece(notes, self._parts, self._meters, self._tempos)
 
-    def _push_end(self, what, value, token):
-        self._at_barline(token)
+    def _end(self, says: _Says) -> None:
+        self._at_barline(says)
         self._ended = True
 
-    def _push_meter(self, what, value, token):
-        self._at_barline(token)
-        self._meters.append(Meter(self._lines[-2], *value))
+    def _change_meter(self, says: _Says) -> None:
+        self._at_barline(says)
+        self._meters.append(Meter(self._lines[-2], *says.meter))
         self._lines[-1] = self._lines[-2] + self._meters[-1].bar
 
-    def _push_tempo(self, what, value, token):
-        self._at_barline(token)
-        self._tempos.append(Tempo(self._lines[-2], value))
+    def _change_tempo(self, says: _Says) -> None:
+        self._at_barline(says)
+        self._tempos.append(Tempo(self._lines[-2], says.bpm))
 
-    def _push_part(self, what, value, token):
+    def _open_part(self, says: _Says) -> None:
         if self._started:
-            raise InputError(f"{token!r} stands after the first note; parts come before it.")
-        self._parts.append(value)
-        self._open_voice()
+            raise InputError(f"{says.token!r} stands after the first note; parts come before it.")
+        self._parts.append(says.program)
+        self._add_voice()
 
-    def _push_voice(self, what, value, token):
+    def _open_voice(self, says: _Says) -> None:
         if self._started or not self._parts:
-            raise InputError("'voice' stands after the first note or before a part.")
-        self._open_voice()
+            raise InputError(f"{says.token!r} stands after the first note or before a part.")
+        self._add_voice()
 
-    def _push_event(self, what, value, token):
-        if not self._clocks:
-            raise InputError(f"{token!r} stands before any part; begin with one, like 'part:0'.")
-        if value > self.left:
-            raise InputError(f"{token!r} crosses a barline: {quarters(self.left)} is left of it.")
-        if what == "hold" and not self.can_hold:
-            raise InputError(f"{token!r} follows no note that it could hold.")
-        clock = self._clocks[self.voice]
-        if what == "hold":
-            for note in self._sounding[self.voice]:
-                note[1] += value
-            self._last = []
-        else:
-            self._last = [] if what == "rest" else [[clock, value, what, self.voice]]
-            self._notes += self._last
-            self._sounding[self.voice] = self._last
-        self._started = True
-        self._advance(value)
+    def _note(self, says: _Says) -> None:
+        self._check_room(says)
+        self._sound([[self._clocks[self.voice], says.length, says.pitch, self.voice]])
+        self._advance(says.length)
 
-    def _push_join(self, what, value, token):
-        if what < self.can_join:
-            raise InputError(f"{token!r} follows no lower note that it could join.")
-        joined = [*self._last[0][:2], what, self._last[0][3]]
+    def _rest(self, says: _Says) -> None:
+        self._check_room(says)
+        self._sound([])
+        self._advance(says.length)
+
+    def _hold(self, says: _Says) -> None:
+        self._check_room(says)
+        if not self.can_hold:
+            raise InputError(f"{says.token!r} follows no note that it could hold.")
+        for note in self._sounding[self.voice]:
+            note[1] += says.length
+        self._last = []
+        self._advance(says.length)
+
+    def _join(self, says: _Says) -> None:
+        if says.pitch < self.can_join:
+            raise InputError(f"{says.token!r} follows no lower note that it could join.")
+        joined = [*self._last[0][:2], says.pitch, self._last[0][3]]
         self._notes.append(joined)
         self._last.append(joined)  # the same list as the voice's, which a hold makes longer
 
-    def _open_voice(self) -> None:
+    _handlers: ClassVar = {
+        "end": _end,
+        "meter": _change_meter,
+        "tempo": _change_tempo,
+        "part": _open_part,
+        "voice": _open_voice,
+        "note": _note,
+        "rest": _rest,
+        "hold": _hold,
+        "join": _join,
+    }
+
+    def _add_voice(self) -> None:
         self._part_of.append(len(self._parts) - 1)
         self._clocks.append(0)
         self._sounding.append([])
 
-    def _at_barline(self, token: str) -> None:
+    def _at_barline(self, says: _Says) -> None:
         if any(clock != self._lines[-2] for clock in self._clocks):
-            raise InputError(f"{token!r} stands inside a bar.")
+            raise InputError(f"{says.token!r} stands inside a bar.")
+
+    def _check_room(self, says: _Says) -> None:
+        if not self._clocks:
+            raise InputError(
+                f"{says.token!r} stands before any part; begin with one, like 'part:0'."
+            )
+        if says.length > self.left:
+            left = quarters(self.left)
+            raise InputError(f"{says.token!r} crosses a barline: {left} is left of it.")
+
+    def _sound(self, notes: list[list[int]]) -> None:
+        """Let the voice begin these notes, none for a rest."""
+        self._last = self._sounding[self.voice] = notes
+        self._notes += notes
 
     def _advance(self, length: int) -> None:
+        self._started = True
         self._clocks[self.voice] += length
         if min(self._clocks) == self._lines[-1]:
             self.bars += 1
@@ -544,24 +575,26 @@ def contexts(tokens: Sequence[str]) -> np.ndarray:
 
 
 @cache
-def _parsed(token: str) -> tuple:
-    """Return what a token names, its kind, and its value."""
+def _parsed(token: str) -> _Says:
     if token not in _ids():
         encode([token])
-    if token in ("end", "voice"):
-        return None, token, None
     if token.startswith("+"):
-        return _pitch(token[1:]), "join", None
+        return _Says(token, "join", pitch=_pitch(token[1:]))
     name, _, value = token.partition(":")
+    if name in ("end", "voice"):
+        return _Says(token, name)
     if name == "meter":
-        return None, "meter", tuple(int(number) for number in value.split("/"))
+        count, _, unit = value.partition("/")
+        return _Says(token, name, meter=(int(count), int(unit)))
     if name == "tempo":
-        return None, "tempo", int(value)
+        return _Says(token, name, bpm=int(value))
     if name == "part":
-        return None, "part", DRUMS if value == "drums" else int(value)
-    what = name if name in ("rest", "hold") else _pitch(name)
+        return _Says(token, name, program=DRUMS if value == "drums" else int(value))
     top, _, bottom = value.partition("/")
-    return what, "event", STEPS * int(top) // int(bottom or 1)
+    length = STEPS * int(top) // int(bottom or 1)
+    if name in ("rest", "hold"):
+        return _Says(token, name, length=length)
+    return _Says(token, "note", pitch=_pitch(name), length=length)
 
 
 def _pitch(name: str) -> int:
@@ -569,58 +602,43 @@ def _pitch(name: str) -> int:
     return _NAMES.index(letter) + 12 * (int(octave) + 1)
 
 
-def _voices(piece: Piece) -> list[tuple[int, list[_Event]]]:
-    """Lay out each part in voices: the part's number, and what the voice plays.
-
-    Notes of a part that begin and end together are a chord. Where several begin together, the
-    highest goes first, into the first voice that is free.
-    """
-    voices: list[tuple[int, list[_Event]]] = []
-    by_part = sorted(piece.notes, key=lambda note: (note.part, *note[:2]))
-    for part, notes in groupby(by_part, key=lambda note: note.part):
-        chords = [
-            _Event(onset, 0, length, tuple(sorted(note.pitch for note in same)))
-            for (onset, length), same in groupby(notes, key=lambda note: note[:2])
-        ]
-        chords.sort(key=lambda chord: (chord.start, -chord.pitches[-1]))
-        own: list[list[_Event]] = []
-        for chord in chords:
-            free = next((v for v in own if v[-1].start + v[-1].length <= chord.start), None)
-            if free is None:
-                own.append(free := [])
-            free.append(chord)
-        voices += [(part, voice) for voice in own]
-    return voices
+def _check_size(voices: int, bars: int) -> None:
+    if voices > _MOST_VOICES or voices * bars > _MOST_BARS:
+        raise InputError(
+            f"{voices:,} voices of {bars:,} bars are too much to write as tokens. Give fewer parts "
+            f"or fewer bars: at most {_MOST_VOICES:,} voices, and {_MOST_BARS:,} bars in all of "
+            "them together."
+        )
 
 
-def _tiled(voice: int, chords: list[_Event], end: int) -> list[_Event]:
+def _tiled(voice: Voice, end: int) -> list[Chord]:
     """Fill what a voice leaves empty with rests."""
     tiles, clock = [], 0
-    for chord in chords:
+    for chord in voice:
         if chord.start > clock:
-            tiles.append(_Event(clock, voice, chord.start - clock, ()))
-        tiles.append(chord._replace(voice=voice))
-        clock = chord.start + chord.length
-    return [*tiles, _Event(clock, voice, end - clock, ())] if clock < end else tiles
+            tiles.append(Chord(clock, chord.start, ()))
+        tiles.append(chord)
+        clock = chord.end
+    return [*tiles, Chord(clock, end, ())] if clock < end else tiles
 
 
-def _texts(event: _Event, lines: list[int]) -> list[tuple[int, tuple[str, ...]]]:
-    """Write an event, cut at barlines and into lengths that there are: start and tokens."""
-    first = pitch_name(event.pitches[0]) if event.pitches else "rest"
-    following = "hold" if event.pitches else "rest"
-    chord = tuple(f"+{pitch_name(pitch)}" for pitch in event.pitches[1:])
-    written, start, left = [], event.start, event.length
-    while left:
+def _texts(chord: Chord, lines: list[int]) -> list[tuple[int, tuple[str, ...]]]:
+    """Write a chord, cut at barlines and into lengths that there are: start and tokens."""
+    first = pitch_name(chord.pitches[0]) if chord.pitches else "rest"
+    following = "hold" if chord.pitches else "rest"
+    joined = tuple(f"+{pitch_name(pitch)}" for pitch in chord.pitches[1:])
+    written, start = [], chord.start
+    while start < chord.end:
         line = lines[bisect_right(lines, start)]
-        length = LENGTHS[bisect_right(LENGTHS, min(left, line - start)) - 1]
+        length = LENGTHS[bisect_right(LENGTHS, min(chord.end, line) - start) - 1]
         name = following if written else first
-        written.append((start, (f"{name}:{quarters(length)}", *(() if written else chord))))
-        start, left = start + length, left - length
+        written.append((start, (f"{name}:{quarters(length)}", *(() if written else joined))))
+        start += length
     return written
 
 
 def _changes(piece: Piece) -> dict[int, list[str]]:
-    """Tokens of meter and tempo by the barline where they stand."""
+    """Write meters and tempi as tokens, by the barline where they stand."""
     changes: dict[int, list[str]] = {}
     for meter in piece.meters:
         changes.setdefault(meter.onset, []).append(f"meter:{meter.count}/{meter.unit}")
@@ -629,11 +647,9 @@ def _changes(piece: Piece) -> dict[int, list[str]]:
     return changes
 
 
-def _header(voices: list[tuple[int, list[_Event]]], parts: Sequence[int]) -> list[str]:
-    header, last = [], None
-    for part, _ in voices:
-        program = parts[part]
+def _header(parts: Sequence[Sequence[Voice]], programs: Sequence[int]) -> list[str]:
+    header = []
+    for own, program in zip(parts, programs, strict=True):
         opened = f"part:{'drums' if program == DRUMS else program}"
-        header.append("voice" if part == last else opened)
-        last = part
+        header += [opened if number == 0 else "voice" for number in range(len(own))]
     return header

@@ -2,11 +2,14 @@
 
 import os
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from audiostyle_utils.errors import InputError
 
+from ._sources import MIDI_SUFFIXES
 from .pieces import DRUMS, STEPS, Piece
+from .reading import read
 
 _TICKS = 480  # a quarter note, as most programs have it; 20 a step
 _VELOCITY = 90
@@ -48,13 +51,14 @@ def to_midi(piece: Piece) -> bytes:
     return score.dumps_midi()
 
 
-def save_midi(piece: Piece, path: str | os.PathLike) -> Path:
-    """Save a piece as a MIDI file, in one step.
+def save_midi(score: Any, path: str | os.PathLike) -> Path:
+    """Save a score as a MIDI file, in one step.
 
     Parameters
     ----------
-    piece : Piece
-        The music.
+    score : Piece, or whatever `read` takes
+        The music, such as a music21 stream. music21's own ``write`` is slow for long scores, and
+        loses ties of chords where a part has several voices.
     path : str or path
         Where; it ends in .mid or .midi.
 
@@ -66,15 +70,16 @@ def save_midi(piece: Piece, path: str | os.PathLike) -> Path:
     Raises
     ------
     InputError
-        The path has another ending, or cannot be written.
+        The path has another ending or cannot be written, or the score cannot be read.
 
     Chapter
     -------
     03_lstm_music
     """
     target = Path(path).expanduser()
-    if target.suffix.lower() not in (".mid", ".midi"):
+    if target.suffix.lower() not in MIDI_SUFFIXES:
         raise InputError(f"{target} does not end in .mid; name a MIDI file.")
+    piece = score if isinstance(score, Piece) else read(score, drums=True)
     temporary = target.with_name(f".{uuid4().hex}")
     try:
         temporary.write_bytes(to_midi(piece))

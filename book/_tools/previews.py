@@ -1,11 +1,14 @@
 """Make the previews: what each chapter will have made by its end, to hear at its beginning.
 
-Run it when a chapter's method has changed: .venv/bin/python -m book._tools.previews
+Run it when a chapter's method has changed: .venv/bin/python -m book._tools.previews 03_lstm_music
+(without a name it makes all of them).
 """
+
+import sys
 
 import numpy as np
 
-from audiostyle_utils import audio, load_chapter, load_dataset
+from audiostyle_utils import audio, load_chapter, load_dataset, scores
 from audiostyle_utils.datasets import previews
 
 
@@ -24,14 +27,27 @@ def genre_tape():
     return np.concatenate([audio.normalise(part) for part in parts]), 16_000
 
 
-MAKERS = {"01_style_transfer": style_transfer, "02_genre_cnn": genre_tape}
+def continued_tune():
+    """Return four bars of a tune that chapter 3's network has not met, and its twelve bars."""
+    tune = load_dataset("fiddle").files["BostonReel"]
+    chapter = load_chapter("03_lstm_music")
+    music = chapter.continue_music(tune, bars=12, after=4)
+    return scores.render(music, instrument="Fiddle", tempo=110)
+
+
+MAKERS = {
+    "01_style_transfer": style_transfer,
+    "02_genre_cnn": genre_tape,
+    "03_lstm_music": continued_tune,
+}
 
 
 def main() -> None:
     """Write one MP3 a chapter into the package."""
     previews.ROOT.mkdir(exist_ok=True)
-    for name, make in MAKERS.items():
-        y, sr = make()
+    wanted = sys.argv[1:] or MAKERS
+    for name in wanted:
+        y, sr = MAKERS[name]()
         audio.save(previews.ROOT / f"{name}.mp3", audio.normalise(y), sr)
 
 
