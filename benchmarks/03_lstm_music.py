@@ -312,16 +312,16 @@ def window_changes(parts, options):
     """Measure networks that see windows: as published, and with one change after another."""
     learned, validation, test = parts
 
-    def measure(build, rate, apart):
-        model = window_network(build(options.scale), learned, options, rate, apart)
-        nats = [window_nats(model, part, options, apart) for part in (validation, test)]
-        # The notebook divides by 48 where it had divided by 161 in the training.
-        return [*nats, window_nats(model, test, options, apart, scale=161 / 48)]
+    def best(build, apart=False, scales=(1,)):
+        def measure(rate):
+            model = window_network(build(options.scale), learned, options, rate, apart)
+            first = window_nats(model, validation, options, apart)
+            return [first, *(window_nats(model, test, options, apart, scale) for scale in scales)]
 
-    def best(build, apart=False):
-        return best_of(WINDOW_RATES, lambda rate: measure(build, rate, apart))
+        return best_of(WINDOW_RATES, measure)
 
-    published, larger = best(lambda scale: chapter.source_network(V, scale))
+    # The notebook divides by 48 where it had divided by 161 in the training.
+    published, larger = best(lambda scale: chapter.source_network(V, scale), scales=(1, 161 / 48))
     return [
         row("nats a token", "published", published),
         row("nats a token", "published, inputs 3.35 times too large", larger),
