@@ -167,8 +167,15 @@ def test_the_colab_button_opens_the_chapter(name, read):
 def test_a_page_is_light_without_its_sounds_and_pictures(name, read):
     page = read(name)
     text = re.sub(r"data:(audio|video|image)/[^\"')]*", "", page.path.read_text(encoding="utf-8"))
+    assert len(text.encode()) < 0.75 * MEGABYTE, f"{len(text.encode()) / MEGABYTE:.2f} MB"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_what_the_pages_share_is_light(name, read):
+    # Scripts and styles are fetched once for the whole book; its index grows with each chapter.
+    page = read(name)
     files = {urlsplit(address).path for address in resources(page.soup)}
-    weight = len(text.encode()) + sum(
+    weight = sum(
         (page.path.parent / unquote(file)).stat().st_size
         for file in files
         if not file.startswith(("data:", "audio/", "image/"))
