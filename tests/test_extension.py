@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from docutils import nodes
 
 ROOT = Path(__file__).parents[1]
 
@@ -197,6 +198,29 @@ def test_groups_stand_side_by_side_and_the_better_is_strong(pages):
         ["memory", "", "–", "7", "–", "MB"],
     ]
     assert [strong.get_text() for strong in table.find_all("strong")] == ["0.8", "2.3"]
+
+
+def test_many_groups_of_one_measure_stand_below_each_other(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "book" / "_ext"))
+    from audiostyle_book import metrics_table
+
+    names = ["published", "with a mend", "with another", "ours"]
+    metrics = [
+        {"metric": "loss", "group": name, "value": 4.0 - k, "unit": "nats", "better": "lower"}
+        for k, name in enumerate(names)
+    ]
+    turned = metrics_table(metrics)
+    texts = [
+        [entry.astext() for entry in row.findall(nodes.entry)] for row in turned.findall(nodes.row)
+    ]
+    assert texts == [
+        ["What", "loss (nats)"],
+        ["published", "4"],
+        ["with a mend", "3"],
+        ["with another", "2"],
+        ["ours", "1"],
+    ]
+    assert [strong.astext() for strong in turned.findall(nodes.strong)] == ["1"]
 
 
 def test_a_chapter_shows_the_runs_that_it_asks_for(pages):

@@ -193,7 +193,10 @@ def folded(summary, lines):
 
 
 def metrics_table(metrics):
-    """One row for each measure; one column for each group where groups are compared."""
+    """One row for each measure; one column for each group where groups are compared.
+
+    Where there are many groups and few measures it is the other way round: a page is narrow.
+    """
     if any(metric.get("group") for metric in metrics):
         return comparison_table(metrics)
     with_data = any(metric.get("data") for metric in metrics)
@@ -217,6 +220,8 @@ def comparison_table(metrics):
     for m in metrics:
         row = (m["metric"], described(m.get("data", "")), m["unit"], m.get("better", ""))
         cells.setdefault(row, {})[m.get("group", "")] = m["value"]
+    if len(groups) >= 4 * len(cells):
+        return turned_table(cells)
     with_data = any(row[1] for row in cells)
     heads = ("Measure", *(["On"] if with_data else []), *(g or "Value" for g in groups), "Unit")
     rows = [
@@ -229,6 +234,20 @@ def comparison_table(metrics):
         for (name, data, unit, better), values in cells.items()
     ]
     return table(heads, rows, numeric={g or "Value" for g in groups})
+
+
+def turned_table(cells):
+    """One row for each group, in the order in which they were measured; one column a measure."""
+    groups = dict.fromkeys(group for values in cells.values() for group in values)
+    heads = {
+        key: ", ".join(filter(None, key[:2])) + (f" ({key[2]})" if key[2] else "")
+        for key in cells
+    }
+    rows = [
+        (group or "Value", *(_compared(cells[key], group, key[3]) for key in cells))
+        for group in groups
+    ]
+    return table(("What", *heads.values()), rows, numeric=set(heads.values()))
 
 
 def _place(group):
