@@ -1,16 +1,14 @@
 """The process that speaks for `speech`: one request in, one answer out.
 
-It is run as a script and needs nothing but Python itself, so that it starts in milliseconds. The
-request on standard input and the answer on standard output are one line of JSON each; 16-bit
-samples follow the answer.
+It is run as a script and needs nothing but Python itself, and little of that: to import a module
+can take longer than to speak a sentence. The request on standard input and the answer on standard
+output are one line of JSON each; 16-bit samples follow the answer.
 """
 
 import ctypes
 import json
 import os
 import sys
-import tempfile
-from pathlib import Path
 
 _SYNCHRONOUS, _DO_NOT_EXIT, _BY_CHARACTER, _UTF8 = 2, 0x8000, 1, 1
 _RATE, _PITCH = 1, 3
@@ -37,56 +35,65 @@ class _Voice(ctypes.Structure):
 def main() -> None:
     """Answer one request."""
     request = json.loads(sys.stdin.buffer.read())
-    with tempfile.TemporaryDirectory(prefix="audiostyle-") as folder:
-        try:
-            answer, samples = _answer(request, Path(folder))
-        except OSError as error:
-            answer, samples = {"error": str(error)}, b""
+    try:
+        answer, samples = _answer(request)
+    except OSError as error:
+        answer, samples = {"error": str(error)}, b""
     sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n" + samples)
 
 
-def _answer(request: dict, folder: Path) -> tuple[dict, bytes]:
+def _answer(request: dict) -> tuple[dict, bytes]:
+    if len(os.fsencode(request["data"])) <= _LONGEST_PATH:
+        return _answer_with(request, request["data"])
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="audiostyle-") as folder:
+        link = os.path.join(folder, "espeak-ng-data")
+        os.symlink(request["data"], link, target_is_directory=True)
+        return _answer_with(request, link)
+
+
+def _answer_with(request: dict, data: str) -> tuple[dict, bytes]:
+    """Answer from a folder whose path the library has room for."""
     library = ctypes.CDLL(request["library"])
-    data = _short(Path(request["data"]), folder)
     rate = library.espeak_Initialize(_SYNCHRONOUS, 0, os.fsencode(data), _DO_NOT_EXIT)
     if rate <= 0:
         return {"error": f"it found no voices in {request['data']}"}, b""
     if "text" not in request:
-        return {"voices": _voices(library, data)}, b""
+        return {"voices": _voices(library, data), "variants": _variants(data)}, b""
     failed, samples = _speak(library, request)
     if failed:
         return {"error": f"it gave code {failed}"}, b""
     return {"rate": rate}, samples
 
 
-def _short(data: Path, folder: Path) -> Path:
-    """Give a folder a path that the library has room for."""
-    if len(os.fsencode(data)) <= _LONGEST_PATH:
-        return data
-    link = folder / data.name
-    link.symlink_to(data, target_is_directory=True)
-    return link
-
-
-def _voices(library: ctypes.CDLL, data: Path) -> dict[str, str]:
+def _voices(library: ctypes.CDLL, data: str) -> dict[str, str]:
     """List the voices whose dictionary is there: the code of the language, and the file."""
     library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
     listed, found, index = library.espeak_ListVoices(None), {}, 0
     while listed[index]:
         voice = listed[index].contents
         code, file = voice.languages[1:].decode(), voice.identifier.decode()
-        if (data / f"{_dictionary(data / 'lang' / file, code)}_dict").is_file():
+        words = _dictionary(os.path.join(data, "lang", file), code)
+        if os.path.isfile(os.path.join(data, f"{words}_dict")):
             found.setdefault(code, file)
         index += 1
     return found
 
 
-def _dictionary(file: Path, code: str) -> str:
-    if file.is_file():
-        for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
-            words = line.split()
-            if words[:1] == ["dictionary"] and len(words) > 1:
-                return words[1]
+def _variants(data: str) -> list[str]:
+    """List the files that turn a voice into another speaker; an unknown one would be ignored."""
+    folder = os.path.join(data, "voices", "!v")
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+
+def _dictionary(path: str, code: str) -> str:
+    if os.path.isfile(path):
+        with open(path, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                words = line.split()
+                if words[:1] == ["dictionary"] and len(words) > 1:
+                    return words[1]
     return code.split("-")[0]
 
 

@@ -1,4 +1,4 @@
-"""Speech from text, with the espeak-ng synthesiser that pip installs.
+"""Speech from text, with the espeak-ng synthesiser that pip installs, and text as it is spoken.
 
 The synthesiser's library keeps some of its state for as long as a process lives, and draws random
 numbers from it: the same call twice gives two different sounds. Each call here therefore has a
@@ -7,8 +7,10 @@ samples, nothing that one call sets is heard in the next, and threads may call i
 """
 
 import json
+import re
 import subprocess
 import sys
+import unicodedata
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,6 +20,17 @@ from .errors import InputError
 
 _RATES, _PITCHES, _SAMPLE_RATES = (80, 450), (0, 99), (4000, 192000)
 _SILENT = 1e-3
+
+_SMALL = tuple(
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+    "sixteen seventeen eighteen nineteen".split()
+)
+_TENS = tuple("twenty thirty forty fifty sixty seventy eighty ninety".split())
+_LONGEST_NUMBER = 6  # digits; a longer one is read digit by digit
+# Letters that no accent makes: taking accents away leaves them as they are.
+_LETTERS = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th"})
+_GAPS = re.compile(r"[-_/\u2044\u2212\u2010-\u2015]|\.{2,}")  # hyphens, dashes, slashes, ellipses
+_NUMBER = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+")
 
 
 def voices() -> list[str]:
@@ -40,6 +53,26 @@ def voices() -> list[str]:
     return sorted(_voices())
 
 
+def variants() -> list[str]:
+    """List the speakers that a voice can be given to.
+
+    Returns
+    -------
+    list of str
+        The names that `speak` takes behind a plus sign, sorted: "f3" for ``voice="en-us+f3"``.
+
+    Raises
+    ------
+    InputError
+        If the speech library is not installed properly.
+
+    Chapter
+    -------
+    04_speech_to_text
+    """
+    return list(_lists()["variants"])
+
+
 def speak(
     text: str,
     *,
@@ -55,7 +88,8 @@ def speak(
     text : str
         What to say, in any alphabet that the voice's language uses.
     voice : str
-        One of `voices()`, such as "en-us", "en-gb" or "de".
+        One of `voices()`, such as "en-us", "en-gb" or "de". Behind a plus sign it may have one of
+        `variants()`, another speaker of the same accent: "en-us+f3".
     rate : int
         Words a minute, 80 to 450.
     pitch : int
@@ -91,6 +125,76 @@ def speak(
     return np.clip(librosa.resample(y, orig_sr=native, target_sr=sr), -1, 1), sr
 
 
+def normalise_text(text: str) -> str:
+    """Bring a text to what a speech recogniser writes: the letters a to z, apostrophes and spaces.
+
+    Letters become small and lose their accents; letters of other alphabets vanish. Numbers become
+    words: whole ones up to 999,999 with or without commas, then what follows a decimal point digit
+    by digit. A longer number, and one that begins with zero, is read digit by digit. Ordinals and
+    abbreviations are not known: "1st" becomes "one st". Hyphens, dashes, slashes and ellipses
+    become spaces. Every other sign vanishes, and so does an apostrophe that does not stand between
+    two letters, where it cannot be told from a quotation mark.
+
+    Parameters
+    ----------
+    text : str
+        Any text, such as the transcript of a recording.
+
+    Returns
+    -------
+    str
+        The same words. To normalise it again changes nothing.
+
+    Raises
+    ------
+    InputError
+        `text` is no string, or nothing of it is left.
+
+    Chapter
+    -------
+    04_speech_to_text
+    """
+    if not isinstance(text, str):
+        raise InputError(f"text is a {type(text).__name__}; give a string.")
+    plain = unicodedata.normalize("NFKD", text.casefold()).casefold().translate(_LETTERS)
+    plain = re.sub("[\u2018\u2019\u02bc]", "'", plain)
+    plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    plain = re.sub(r"([0-9])\.([0-9]+)", _decimals, plain)
+    plain = _GAPS.sub(" ", _NUMBER.sub(_number, plain))
+    plain = re.sub(r"[^a-z' ]", "", re.sub(r"\s", " ", plain))
+    plain = " ".join(re.sub(r"(?<![a-z])'+|'+(?![a-z])", "", plain).split())
+    if not plain:
+        raise InputError(f"There are no letters a to z and no digits in the text {text[:40]!r}.")
+    return plain
+
+
+def _decimals(match: re.Match) -> str:
+    return f"{match[1]} point {_digits(match[2])} "
+
+
+def _number(match: re.Match) -> str:
+    digits = match[0].replace(",", "")
+    if len(digits) > _LONGEST_NUMBER or (digits[0] == "0" and digits != "0"):
+        return f" {_digits(digits)} "
+    return f" {_in_words(int(digits))} "
+
+
+def _digits(digits: str) -> str:
+    return " ".join(_SMALL[int(digit)] for digit in digits)
+
+
+def _in_words(number: int) -> str:
+    """Write a whole number from 0 to 999,999 in words."""
+    if number < len(_SMALL):
+        return _SMALL[number]
+    if number < 100:
+        rest, words = number % 10, _TENS[number // 10 - 2]
+    else:
+        unit, name = (1000, "thousand") if number >= 1000 else (100, "hundred")
+        rest, words = number % unit, f"{_in_words(number // unit)} {name}"
+    return f"{words} {_in_words(rest)}" if rest else words
+
+
 def _check(text: str, rate: int, pitch: int, sr: int | None) -> None:
     if not isinstance(text, str):
         raise InputError(f"text is a {type(text).__name__}; give a string.")
@@ -106,25 +210,35 @@ def _check(text: str, rate: int, pitch: int, sr: int | None) -> None:
 
 
 def _check_voice(voice: str) -> None:
-    if voice in _voices():
-        return
     from difflib import get_close_matches
 
-    close = get_close_matches(str(voice).lower(), _voices(), n=3, cutoff=0.4)
+    code, plus, variant = str(voice).partition("+")
+    if code not in _voices():
+        kind, name, known = "voice", voice, sorted(_voices())
+    elif plus and variant not in variants():
+        kind, name, known = "variant", variant, variants()
+    else:
+        return
+    close = get_close_matches(str(name).lower(), known, n=3, cutoff=0.4)
     advice = f" Did you mean {', '.join(close)}?" if close else ""
-    raise InputError(f"There is no voice {voice!r}.{advice} speech.voices() lists them all.")
+    raise InputError(f"There is no {kind} {name!r}.{advice} speech.{kind}s() lists them all.")
+
+
+def _voices() -> dict[str, str]:
+    return _lists()["voices"]
 
 
 @lru_cache(maxsize=1)
-def _voices() -> dict[str, str]:
-    return _ask({})[0]["voices"]
+def _lists() -> dict:
+    return _ask({})[0]
 
 
 def _synthesise(text: str, voice: str, rate: int, pitch: int) -> tuple[np.ndarray, int]:
+    code, plus, variant = voice.partition("+")
     answer, samples = _ask(
         {
             "text": text.replace("\0", " "),
-            "voice": _voices()[voice],
+            "voice": _voices()[code] + plus + variant,
             "rate": int(rate),
             "pitch": int(pitch),
         }

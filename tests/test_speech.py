@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from audiostyle_utils import _espeak, speech
 from audiostyle_utils.errors import InputError
@@ -49,6 +51,15 @@ def test_voices_differ():
     english, _ = speech.speak("Auf Wiedersehen", voice="en-us")
     german, _ = speech.speak("Auf Wiedersehen", voice="de")
     assert not np.array_equal(english, german)
+
+
+def test_a_variant_is_another_speaker_of_the_same_accent():
+    assert {"f3", "m2"} <= set(speech.variants())
+    assert speech.variants() == sorted(set(speech.variants()))
+    man, woman = (speech.speak(TEXT, voice=f"en-us{name}") for name in ("", "+f3"))
+    assert median_pitch(*woman) > 1.5 * median_pitch(*man)
+    british, _ = speech.speak(TEXT, voice="en-gb+f3")
+    assert not np.array_equal(british, woman[0])
 
 
 def test_earlier_calls_are_not_heard_in_later_ones():
@@ -135,6 +146,11 @@ def test_broken_installation_is_explained(tmp_path, monkeypatch, missing, words)
         (dict(text=None), "NoneType"),
         (dict(voice="de-austrian"), "voices"),
         (dict(voice="en_us"), "en-us"),
+        (dict(voice="xx+f3"), "voice 'xx[+]f3'.*voices"),
+        (dict(voice="en-us+annie"), "variant 'annie'.*Annie.*variants"),
+        (dict(voice="en-us+"), "variants"),
+        (dict(voice="en-us+../f3"), "variants"),
+        (dict(voice=None), "voices"),
         (dict(rate=79), "80 to 450"),
         (dict(rate=451), "80 to 450"),
         (dict(rate=175.5), "whole number"),
@@ -155,3 +171,69 @@ def test_the_speaking_process_needs_only_the_standard_library():
         if line.startswith(("import ", "from "))
     ]
     assert {name.split(".")[0] for name in imports} <= sys.stdlib_module_names
+
+
+# Text as it is spoken
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        (
+            "Author of the danger trail, Philip Steels, etc.",
+            "author of the danger trail philip steels etc",
+        ),
+        ("GO DO YOU HEAR", "go do you hear"),
+        ("It's Red-Eye’s ‘way’", "it's red eye's way"),
+        ("'Tis the dogs' rock 'n' roll", "tis the dogs rock n roll"),
+        ("Café naïve, Ærø Łódź Straße", "cafe naive aero lodz strasse"),
+        ("ＦＵＬＬ width, İstanbul", "full width istanbul"),
+        ("a—b–c/d_e...f…g", "a b c d e f g"),
+        ("U.S.A.", "usa"),
+        ("  two \n\t lines\u00a0here ", "two lines here"),
+        ("0", "zero"),
+        ("7 13 20 42", "seven thirteen twenty forty two"),
+        ("100 110 999", "one hundred one hundred ten nine hundred ninety nine"),
+        ("1000 12,345", "one thousand twelve thousand three hundred forty five"),
+        ("700000", "seven hundred thousand"),
+        ("999,999", "nine hundred ninety nine thousand nine hundred ninety nine"),
+        ("1000000", "one zero zero zero zero zero zero"),
+        ("007", "zero zero seven"),
+        ("3.14 0.5", "three point one four zero point five"),
+        ("at 12:30, 5", "at twelve thirty five"),
+        ("MP3s", "mp three s"),
+        ("Привет, Boris", "boris"),
+    ],
+)
+def test_text_as_it_is_spoken(text, plain):
+    assert speech.normalise_text(text) == plain
+
+
+@given(st.text())
+def test_plain_text_has_a_small_alphabet_and_stays_as_it_is(text):
+    try:
+        plain = speech.normalise_text(text)
+    except InputError:
+        assert not any(letter in "abcdefghijklmnopqrstuvwxyz0123456789" for letter in text.lower())
+    else:
+        assert set(plain) <= set("abcdefghijklmnopqrstuvwxyz' ")
+        assert plain == " ".join(plain.split()) != ""
+        assert speech.normalise_text(plain) == plain
+
+
+@given(st.integers(0, 999_999))
+def test_numbers_in_words_are_those_of_their_thousands_and_their_rest(number):
+    words = speech.normalise_text(str(number))
+    assert speech.normalise_text(f"{number:,}") == words
+    thousands, rest = divmod(number, 1000)
+    if thousands:
+        parts = [speech.normalise_text(str(thousands)), "thousand"]
+        assert words.split() == " ".join(parts).split() + (
+            speech.normalise_text(str(rest)).split() if rest else []
+        )
+
+
+@pytest.mark.parametrize("text", ["", " ", "...", "'", "日本語", None, 7, b"bytes", ["a"]])
+def test_what_is_no_text_is_refused(text):
+    with pytest.raises(InputError, match="text"):
+        speech.normalise_text(text)

@@ -7,13 +7,17 @@ from ..errors import InputError
 from . import (
     band,
     chorales,
+    cmu_arctic,
     fiddle,
+    fsdd,
     gtzan,
     jsb_chorales,
+    librispeech,
     librosa_examples,
     neural_style_audio,
     own_scores,
     previews,
+    spoken,
     style_clips,
 )
 from .catalogue import Dataset, Entry
@@ -31,6 +35,10 @@ _MODULES = (
     chorales,
     own_scores,
     jsb_chorales,
+    spoken,
+    cmu_arctic,
+    fsdd,
+    librispeech,
     previews,
 )
 
@@ -63,7 +71,7 @@ def load_dataset(name: str, **options: object) -> Dataset:
         One of the names in `catalogue`.
     **options
         What the data set lets you choose: ``tracks`` of "band" is the number of tracks a genre,
-        ``folder`` of "own_scores" is where they lie.
+        ``folder`` of "own_scores" is where they lie, ``part`` of "librispeech" is one of its parts.
 
     Returns
     -------
