@@ -1,12 +1,13 @@
 """The process that speaks for `speech`: one request in, one answer out.
 
 It is run as a script and needs nothing but Python itself, and little of that: to import a module
-can take longer than to speak a sentence. The request on standard input and the answer on standard
-output are one line of JSON each; 16-bit samples follow the answer.
+can take longer than to speak a sentence. So requests and answers are plain bytes. A request is
+fields with a zero byte between: library, data, and to speak also voice, rate, pitch and text. An
+answer is a line that begins with its kind, and what follows: "error" and a message, "lists" and a
+line for each voice and variant, or "sound", its rate, and 16-bit samples.
 """
 
 import ctypes
-import json
 import os
 import sys
 
@@ -34,37 +35,41 @@ class _Voice(ctypes.Structure):
 
 def main() -> None:
     """Answer one request."""
-    request = json.loads(sys.stdin.buffer.read())
+    library, data, *request = sys.stdin.buffer.read().split(b"\0")
     try:
-        answer, samples = _answer(request)
+        head, body = _answer(os.fsdecode(library), os.fsdecode(data), request)
     except OSError as error:
-        answer, samples = {"error": str(error)}, b""
-    sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n" + samples)
+        head, body = "error", os.fsencode(str(error))
+    sys.stdout.buffer.write(head.encode() + b"\n" + body)
 
 
-def _answer(request: dict) -> tuple[dict, bytes]:
-    if len(os.fsencode(request["data"])) <= _LONGEST_PATH:
-        return _answer_with(request, request["data"])
+def _answer(library: str, data: str, request: list[bytes]) -> tuple[str, bytes]:
+    if len(os.fsencode(data)) <= _LONGEST_PATH:
+        return _answer_with(library, data, request)
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="audiostyle-") as folder:
         link = os.path.join(folder, "espeak-ng-data")
-        os.symlink(request["data"], link, target_is_directory=True)
-        return _answer_with(request, link)
+        os.symlink(data, link, target_is_directory=True)
+        return _answer_with(library, link, request)
 
 
-def _answer_with(request: dict, data: str) -> tuple[dict, bytes]:
+def _answer_with(library: str, data: str, request: list[bytes]) -> tuple[str, bytes]:
     """Answer from a folder whose path the library has room for."""
-    library = ctypes.CDLL(request["library"])
-    rate = library.espeak_Initialize(_SYNCHRONOUS, 0, os.fsencode(data), _DO_NOT_EXIT)
+    espeak = ctypes.CDLL(library)
+    rate = espeak.espeak_Initialize(_SYNCHRONOUS, 0, os.fsencode(data), _DO_NOT_EXIT)
     if rate <= 0:
-        return {"error": f"it found no voices in {request['data']}"}, b""
-    if "text" not in request:
-        return {"voices": _voices(library, data), "variants": _variants(data)}, b""
-    failed, samples = _speak(library, request)
-    if failed:
-        return {"error": f"it gave code {failed}"}, b""
-    return {"rate": rate}, samples
+        return "error", b"it found no voices in its data folder " + os.fsencode(data)
+    # It would begin its random numbers, of which breath is made, with the time of day.
+    if hasattr(espeak, "espeak_ng_SetRandSeed"):
+        espeak.espeak_ng_SetRandSeed(ctypes.c_long(1))
+    if not request:
+        lines = [f"voice {code} {file}" for code, file in _voices(espeak, data).items()]
+        lines += [f"variant {name}" for name in _variants(data)]
+        return "lists", "\n".join(lines).encode()
+    voice, speed, pitch, text = request
+    failed, samples = _speak(espeak, voice, int(speed), int(pitch), text)
+    return ("error", b"it gave code %d" % failed) if failed else (f"sound {rate}", samples)
 
 
 def _voices(library: ctypes.CDLL, data: str) -> dict[str, str]:
@@ -97,7 +102,9 @@ def _dictionary(path: str, code: str) -> str:
     return code.split("-")[0]
 
 
-def _speak(library: ctypes.CDLL, request: dict) -> tuple[int, bytes]:
+def _speak(
+    library: ctypes.CDLL, voice: bytes, speed: int, pitch: int, text: bytes
+) -> tuple[int, bytes]:
     parts = []
 
     def collect(samples, n, events):
@@ -107,11 +114,11 @@ def _speak(library: ctypes.CDLL, request: dict) -> tuple[int, bytes]:
 
     callback = _CALLBACK(collect)
     library.espeak_SetSynthCallback(callback)
-    text = request["text"].encode("utf-8", "replace") + b"\0"
+    text += b"\0"
     failed = (
-        library.espeak_SetVoiceByName(request["voice"].encode())
-        or library.espeak_SetParameter(_RATE, request["rate"], 0)
-        or library.espeak_SetParameter(_PITCH, request["pitch"], 0)
+        library.espeak_SetVoiceByName(voice)
+        or library.espeak_SetParameter(_RATE, speed, 0)
+        or library.espeak_SetParameter(_PITCH, pitch, 0)
         or library.espeak_Synth(
             text, ctypes.c_size_t(len(text)), 0, _BY_CHARACTER, 0, _UTF8, None, None
         )

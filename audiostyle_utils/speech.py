@@ -6,7 +6,7 @@ process of its own, a few hundredths of a second long. The same text and setting
 samples, nothing that one call sets is heard in the next, and threads may call it at the same time.
 """
 
-import json
+import os
 import re
 import subprocess
 import sys
@@ -230,42 +230,44 @@ def _voices() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def _lists() -> dict:
-    return _ask({})[0]
+    _, lines = _ask()
+    found: dict = {"voices": {}, "variants": []}
+    for line in lines.decode().splitlines():
+        kind, _, name = line.partition(" ")
+        if kind == "voice":
+            code, _, file = name.partition(" ")
+            found["voices"][code] = file
+        else:
+            found["variants"].append(name)
+    return found
 
 
 def _synthesise(text: str, voice: str, rate: int, pitch: int) -> tuple[np.ndarray, int]:
     code, plus, variant = voice.partition("+")
-    answer, samples = _ask(
-        {
-            "text": text.replace("\0", " "),
-            "voice": _voices()[code] + plus + variant,
-            "rate": int(rate),
-            "pitch": int(pitch),
-        }
-    )
-    return np.frombuffer(samples, np.int16).astype(np.float32) / 32768, answer["rate"]
+    spoken = text.replace("\0", " ").encode("utf-8", "replace")
+    file = (_voices()[code] + plus + variant).encode()
+    native, samples = _ask(file, b"%d" % rate, b"%d" % pitch, spoken)
+    return np.frombuffer(samples, np.int16).astype(np.float32) / 32768, int(native)
 
 
-def _ask(request: dict) -> tuple[dict, bytes]:
-    """Put a request to a new process of the synthesiser."""
+def _ask(*request: bytes) -> tuple[str, bytes]:
+    """Put a request to a new process of the synthesiser; the module _espeak has the format."""
     import espeakng_loader
 
-    paths = {
-        "library": espeakng_loader.get_library_path(),
-        "data": espeakng_loader.get_data_path(),
-    }
+    paths = (espeakng_loader.get_library_path(), espeakng_loader.get_data_path())
     # -I and -S: nothing of the reader's settings and packages is needed, and it starts sooner.
     command = [sys.executable, "-I", "-S", str(Path(__file__).with_name("_espeak.py"))]
-    question = json.dumps(request | paths).encode()
+    question = b"\0".join([*map(os.fsencode, paths), *request])
     try:
         done = subprocess.run(command, input=question, capture_output=True, check=False)
     except OSError as error:
         raise InputError(f"Python cannot be started to speak: {error}.") from error
-    line, _, samples = done.stdout.partition(b"\n")
-    answer = json.loads(line) if line else {"error": f"its process ended with {done.returncode}"}
-    if "error" in answer:
+    head, _, body = done.stdout.partition(b"\n")
+    kind, _, detail = head.decode().partition(" ")
+    if kind not in ("lists", "sound"):
+        reason = os.fsdecode(body) or f"its process ended with {done.returncode}"
         raise InputError(
-            f"The speech synthesiser failed: {answer['error']}. "
+            f"The speech synthesiser failed: {reason}. "
             "If other texts fail too, install espeakng-loader again."
         )
-    return answer, samples
+    return detail, body

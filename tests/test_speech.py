@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -60,6 +61,12 @@ def test_a_variant_is_another_speaker_of_the_same_accent():
     assert median_pitch(*woman) > 1.5 * median_pitch(*man)
     british, _ = speech.speak(TEXT, voice="en-gb+f3")
     assert not np.array_equal(british, woman[0])
+
+
+def test_breath_is_the_same_at_another_time():
+    before, _ = speech.speak("hello", voice="en-us+Alicia")
+    time.sleep(1.1)  # the synthesiser would count whole seconds
+    np.testing.assert_array_equal(speech.speak("hello", voice="en-us+Alicia")[0], before)
 
 
 def test_earlier_calls_are_not_heard_in_later_ones():
