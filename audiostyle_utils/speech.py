@@ -246,7 +246,7 @@ def _synthesise(text: str, voice: str, rate: int, pitch: int) -> tuple[np.ndarra
     code, plus, variant = voice.partition("+")
     spoken = text.replace("\0", " ").encode("utf-8", "replace")
     file = (_voices()[code] + plus + variant).encode()
-    native, samples = _ask(file, b"%d" % rate, b"%d" % pitch, spoken)
+    native, samples = _ask(file, b"%d" % int(rate), b"%d" % int(pitch), spoken)
     return np.frombuffer(samples, np.int16).astype(np.float32) / 32768, int(native)
 
 

@@ -202,7 +202,7 @@ def find() -> Dataset | None:
 
 
 def load(clips: int = CLIPS, seed: int = 0) -> Dataset:
-    """Find the clips, or make them: half a minute or less, once.
+    """Find the clips, or make them: a minute or less, once.
 
     One that was stopped goes on where it was. The first clips are the same whatever the number.
 
