@@ -20,6 +20,7 @@ _MODULES = (
     "errors",
     "features",
     "metrics",
+    "microphone",
     "ngrams",
     "pictures",
     "plots",

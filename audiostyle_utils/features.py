@@ -5,11 +5,13 @@ import io
 import json
 import os
 import warnings
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib.metadata import version
+from itertools import islice
 from numbers import Integral
 from pathlib import Path
 
@@ -31,6 +33,9 @@ _MADE_WITH = ("librosa", "numpy", "scipy", "soundfile", "soxr")
 # Few enough frames for a block to stay in the processor's cache, enough to make the calls cheap.
 _FRAMES = 64
 _BANDS = 16
+# So many recordings wait for each worker: all stay busy while one works on a long recording, and
+# what waits does not grow with the number of recordings.
+_AHEAD = 32
 
 
 @dataclass(frozen=True)
@@ -39,22 +44,26 @@ class Features:
 
     Attributes
     ----------
-    arrays : dict
+    arrays : mapping
         Log-mel spectrogram of each recording, float16 of shape (frames, n_mels), in dB, by name.
-        16 bits hold these values to within 0.04 dB.
+        16 bits hold these values to within 0.04 dB. A dict; with ``in_memory=False`` a mapping
+        that cannot be written to, and reads a spectrogram each time that it is asked for.
     skipped : dict
         Why a recording could not be used, by name.
     settings : dict
         ``sr``, ``n_fft``, ``hop_length`` and ``n_mels``, as they were given.
+    frames : dict
+        Number of frames of each recording in `arrays`, by name.
 
     Chapter
     -------
     02_genre_cnn
     """
 
-    arrays: dict[str, np.ndarray]
+    arrays: Mapping[str, np.ndarray]
     skipped: dict[str, str]
     settings: dict[str, int]
+    frames: dict[str, int]
 
 
 def log_mel(
@@ -106,11 +115,17 @@ def extract(
     n_mels: int = 128,
     workers: int | None = None,
     cache: bool = True,
+    in_memory: bool = True,
 ) -> Features:
     """Return the log-mel spectrograms of many recordings, of any length and format.
 
     A recording's spectrogram is kept in the cache under the content of its file and the settings,
     so that it is computed once, whatever the file is called; a changed file is computed anew.
+
+    With ``in_memory=False`` the spectrograms stay in the cache, and `Features.arrays` reads one
+    each time that it is asked for. The memory needed is then that of a few recordings, however
+    many hours there are. A spectrogram that was removed from the cache meanwhile, or damaged, is
+    computed again; asking for it is an `InputError` if its recording has been removed or changed.
 
     Parameters
     ----------
@@ -124,6 +139,8 @@ def extract(
         How many recordings are worked on at once; None takes one for each core.
     cache : bool
         False neither reads the cache nor writes it.
+    in_memory : bool
+        False leaves the spectrograms on the disk, and needs the cache.
 
     Returns
     -------
@@ -134,33 +151,94 @@ def extract(
     Raises
     ------
     InputError
-        `files` is empty, no recording is usable, a parameter is out of range, or the cache cannot
-        be written.
+        `files` is empty, no recording is usable, a parameter is out of range, the cache cannot be
+        written, or ``in_memory=False`` comes with ``cache=False``.
 
     Chapter
     -------
     02_genre_cnn
     """
-    from threadpoolctl import threadpool_limits
-
     files = _named(files)
     settings = _settings(sr, n_fft, hop_length, n_mels)
     workers = cores() if workers is None else _whole(workers, "workers", 1)
+    if not (in_memory or cache):
+        raise InputError("in_memory=False reads from the cache. Pass cache=True with it.")
     _bank(settings["sr"], settings["n_fft"], settings["n_mels"])  # imports librosa, before threads
-    one = partial(_one, settings=settings, folder=_folder() if cache else None)
-    # Each thread has a recording of its own: threads inside matrix products would only disturb.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
-        try:
-            results = list(progress(pool.map(one, files.values()), "Features", len(files)))
-        finally:
-            pool.shutdown(cancel_futures=True)  # after Ctrl-C, the files in the queue stay there
-    found = dict(zip(files, results, strict=True))
+    one = partial(_one if in_memory else _on_disk, settings=settings)
+    found = _of_all(partial(one, folder=_folder() if cache else None), files, workers)
     skipped = {name: reason for name, reason in found.items() if isinstance(reason, str)}
     if len(skipped) == len(files):
         name, reason = next(iter(skipped.items()))
         raise InputError(f"None of the {len(files)} recordings is usable. {name}: {reason}")
-    arrays = {name: array for name, array in found.items() if name not in skipped}
-    return Features(arrays, skipped, settings)
+    used = {name: result for name, result in found.items() if name not in skipped}
+    if in_memory:
+        frames = {name: len(array) for name, array in used.items()}
+        return Features(used, skipped, settings, frames)
+    places = {name: (files[name], place) for name, (_, place) in used.items()}
+    frames = {name: count for name, (count, _) in used.items()}
+    return Features(_OnDisk(places, settings), skipped, settings, frames)
+
+
+class _OnDisk(Mapping):
+    """Spectrograms by name, each read from the cache when it is asked for."""
+
+    def __init__(
+        self,
+        places: dict[str, tuple[str | os.PathLike, Path | None]],
+        settings: dict[str, int],
+    ) -> None:
+        self._places = places  # the recording, and its spectrogram in the cache
+        self._settings = settings
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        path, kept = self._places[name]
+        found = _read(kept)
+        return self._again(path, kept) if found is None else found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places  # what the base class has would read the spectrogram
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def _again(self, path: str | os.PathLike, kept: Path | None) -> np.ndarray:
+        """Compute a spectrogram that the cache no longer has, unless it would be another one."""
+        place = _place(path, self._settings, _folder())
+        if place is not None and kept is not None and place.name != kept.name:
+            raise InputError(
+                f"{path} has changed since extract read it, and its spectrogram is no longer in "
+                "the cache. Call extract again."
+            )
+        found = _features(path, self._settings, place)
+        if isinstance(found, str):
+            raise InputError(found)
+        return found
+
+
+def _of_all(one: Callable, files: Mapping[str, str | os.PathLike], workers: int) -> dict:
+    """Return what a function gives for each file, by name."""
+    from threadpoolctl import threadpool_limits
+
+    # Each thread has a recording of its own: threads inside matrix products would only disturb.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+        try:
+            results = _in_turn(pool, one, files.values(), workers * _AHEAD)
+            return dict(zip(files, progress(results, "Features", len(files)), strict=True))
+        finally:
+            pool.shutdown(cancel_futures=True)  # after Ctrl-C, the files in the queue stay there
+
+
+def _in_turn(pool: ThreadPoolExecutor, function: Callable, items: Iterable, ahead: int) -> Iterator:
+    """Yield a function's results in order, with no more than `ahead` items in the pool."""
+    items = iter(items)
+    waiting = deque(pool.submit(function, item) for item in islice(items, ahead))
+    while waiting:
+        result = waiting.popleft().result()
+        waiting.extend(pool.submit(function, item) for item in islice(items, 1))
+        yield result
 
 
 def _named(files: Mapping[str, str | os.PathLike]) -> dict[str, str | os.PathLike]:
@@ -191,7 +269,26 @@ def _one(
     path: str | os.PathLike, settings: dict[str, int], folder: Path | None
 ) -> np.ndarray | str:
     """Return a recording's features, or why it has none."""
+    return _features(path, settings, _place(path, settings, folder))
+
+
+def _on_disk(
+    path: str | os.PathLike, settings: dict[str, int], folder: Path
+) -> tuple[int, Path | None] | str:
+    """Put a recording's features into the cache; return their number of frames and their place.
+
+    Return the reason where it has none. There is no place where the recording could not be read at
+    first and then could: such features are computed whenever they are asked for.
+    """
     place = _place(path, settings, folder)
+    found = _features(path, settings, place)
+    return found if isinstance(found, str) else (len(found), place)
+
+
+def _features(
+    path: str | os.PathLike, settings: dict[str, int], place: Path | None
+) -> np.ndarray | str:
+    """Return features from their place in the cache, or compute them and put them there."""
     found = _read(place)
     if found is not None:
         return found

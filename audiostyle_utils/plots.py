@@ -389,6 +389,119 @@ def probabilities_over_time(
     return _dress(ax, title, "Time (s)", "")
 
 
+def lattice(
+    P: np.ndarray,
+    states: Sequence[str],
+    *,
+    skips: Sequence[bool] = (),
+    ax: Axes | None = None,
+    title: str | None = None,
+) -> tuple[Figure, Axes]:
+    """Draw the states that paths may take at each step: the darker, the more probable.
+
+    Arrows show where a path may go: it stays, it goes on to the next state, or it skips one.
+
+    Parameters
+    ----------
+    P : np.ndarray, (steps, states)
+        Probability of each state at each step, from 0 to 1.
+    states : sequence of str
+        Names of the states in the order of the columns of `P`, drawn from the bottom to the top.
+    skips : sequence of bool
+        For each state, whether a path may come to it from the state before the last; none may
+        without it.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure without it.
+    title : str, optional
+        Heading of the plot.
+
+    Returns
+    -------
+    fig : matplotlib.figure.Figure
+    ax : matplotlib.axes.Axes
+        Steps across, counted from 1; states up.
+
+    Raises
+    ------
+    InputError
+        If `P` holds anything but probabilities, or `states` or `skips` do not fit it.
+
+    Chapter
+    -------
+    04_ctc_transcription
+    """
+    P = _finite(P, "P", (2,))
+    names = _names(states, P.shape[1])
+    skips = list(skips) or [False] * len(names)
+    if P.min() < -1e-3 or P.max() > 1 + 1e-3 or len(skips) != len(names):
+        raise InputError(
+            f"P goes from {P.min():g} to {P.max():g} with {len(skips)} skips for {len(names)} "
+            "states: give probabilities, 0 to 1, and one skip for each state"
+        )
+    if ax is None:
+        ax = panels(height=1.2 + 0.42 * len(names))[1]
+    _draw_arrows(ax, len(P), skips)
+    step, state = np.indices(P.shape).reshape(2, -1)
+    look = {"cmap": SHARE_MAP, "vmin": 0, "vmax": 1, "edgecolors": "0.3", "zorder": 2}
+    drawn = ax.scatter(step + 1, state, 330, P.ravel(), **look)
+    ax.set_yticks(range(len(names)), names)
+    ax.set_xticks(range(1, len(P) + 1))
+    ax.margins(0.08)
+    bar = ax.figure.colorbar(drawn, ax=ax, pad=0.02)
+    bar.set_label("Probability", fontsize=LABEL_SIZE)
+    bar.ax.tick_params(labelsize=TICK_SIZE)
+    return _dress(ax, title, "Step", "State")
+
+
+def words(
+    spans: Sequence[tuple[str, float, float]],
+    *,
+    ax: Axes,
+    confidences: Sequence[float] = (),
+) -> tuple[Figure, Axes]:
+    """Write words into a picture whose horizontal axis is time, with lines where they begin.
+
+    Parameters
+    ----------
+    spans : sequence of (str, float, float)
+        Each word, with its beginning and its end in seconds.
+    ax : matplotlib.axes.Axes
+        The picture, such as `spectrogram` has drawn it.
+    confidences : sequence of float, optional
+        How sure each word is, from 0 to 1. It is written below the word, in per cent.
+
+    Returns
+    -------
+    fig : matplotlib.figure.Figure
+    ax : matplotlib.axes.Axes
+        The same axes, with room for the words above the picture.
+
+    Raises
+    ------
+    InputError
+        If a word ends before it begins, or the confidences do not fit the words.
+
+    Chapter
+    -------
+    04_ctc_transcription
+    """
+    if confidences and len(confidences) != len(spans):
+        raise InputError(f"{len(confidences)} confidences for {len(spans)} words: give one each")
+    for k, (word, first, last) in enumerate(spans):
+        if not 0 <= first <= last:
+            raise InputError(f"the word {word!r} goes from {first} to {last} s: let it end later")
+        middle, text = (first + last) / 2, word
+        if confidences:
+            text += f" {100 * confidences[k]:.0f} %"
+        ax.axvspan(first, last, color="white", alpha=0.18 if k % 2 else 0, linewidth=0)
+        ax.axvline(first, color="white", linewidth=1, linestyle="--")
+        ax.axvline(last, color="white", linewidth=1, linestyle=":")
+        where = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+        turned = {"rotation": 50, "rotation_mode": "anchor", "fontsize": TICK_SIZE - 1}
+        ax.annotate(text, (middle, 1.0), (0, 3), **where, **turned)
+    return ax.figure, ax
+
+
 def piano_roll(
     piece: Piece,
     *,
@@ -654,6 +767,14 @@ def _draw_notes(ax: Axes, piece: Piece, notes: Sequence[Any]) -> None:
     if len(labels) > 1:
         where = {"loc": "upper left", "bbox_to_anchor": (0, -0.18), "ncols": min(4, len(labels))}
         ax.legend(fontsize=TICK_SIZE, frameon=False, handlelength=1, columnspacing=1, **where)
+
+
+def _draw_arrows(ax: Axes, steps: int, skips: Sequence[bool]) -> None:
+    """Draw a line for each way from one step to the next."""
+    for state, skip in enumerate(skips):
+        for jump in range(min(state, 2 if skip else 1) + 1):
+            across, up = np.arange(1, steps)[:, None] + [0, 1], [state - jump, state]
+            ax.plot(across.T, np.tile(up, (steps - 1, 1)).T, color="0.75", linewidth=1, zorder=1)
 
 
 def _draw_mark(ax: Axes, mark: int, lines: list[int], high: int) -> None:

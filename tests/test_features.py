@@ -1,6 +1,9 @@
 """Log-mel spectrograms of many files: their values, their cache, and files that cannot be used."""
 
 import threading
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 
 import librosa
 import numpy as np
@@ -313,3 +316,159 @@ def test_a_cache_that_is_lost_meanwhile_is_an_error_and_not_a_reason_to_skip(fil
     monkeypatch.setattr(features, "_folder", lambda: folder)
     with pytest.raises(InputError, match="cannot be written"):
         features.extract(files)
+
+
+# Features that stay on the disk
+
+
+def on_disk(files, **options):
+    return features.extract(files, in_memory=False, **options)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_on_the_disk_are_the_same_arrays_in_the_same_order(files, workers):
+    files = dict(reversed(files.items()))
+    expected = features.extract(files, cache=False)
+    for _ in range(2):  # with and without a cache
+        found = on_disk(files, workers=workers)
+        assert list(found.arrays) == list(found.arrays.keys()) == list(files)
+        assert len(found.arrays) == len(files)
+        for name, array in found.arrays.items():
+            assert array.dtype == np.float16
+            np.testing.assert_array_equal(array, expected.arrays[name])
+        assert (found.settings, found.skipped) == (expected.settings, {})
+        assert found.frames == expected.frames
+
+
+def test_frames_are_counted_in_both_modes(files):
+    samples = {name: len(audio.load(path, SR)[0]) for name, path in files.items()}
+    for in_memory in (True, False):
+        found = features.extract(files, hop_length=300, in_memory=in_memory)
+        assert list(found.frames) == list(files)
+        assert found.frames == {name: 1 + samples[name] // 300 for name in files}
+        assert found.frames == {name: len(array) for name, array in found.arrays.items()}
+
+
+def test_what_the_cache_holds_is_counted_and_read_without_the_recording(files, cache):
+    name = "clip.00000"
+    features.extract({name: files[name]})
+    (place,) = cache.iterdir()
+    features._write(place, np.full((3, 128), 7, np.float16))
+    found = on_disk({name: files[name]})
+    assert found.frames == {name: 3}
+    files[name].unlink()
+    np.testing.assert_array_equal(found.arrays[name], np.full((3, 128), 7, np.float16))
+
+
+def test_features_on_the_disk_cannot_be_written_to(files):
+    arrays = on_disk(files).arrays
+    first = next(iter(files))
+    with pytest.raises(TypeError):
+        arrays[first] = np.zeros((3, 128))
+    with pytest.raises(TypeError):
+        del arrays[first]
+    before = arrays[first].copy()
+    arrays[first][:] = 0
+    np.testing.assert_array_equal(arrays[first], before)
+
+
+def test_a_name_that_is_not_there_is_a_key_error(files, cache):
+    arrays = on_disk(files).arrays
+    for place in cache.iterdir():
+        place.unlink()
+    assert "clip.00000" in arrays and "absent" not in arrays and None not in arrays
+    assert not any(cache.iterdir())  # to ask whether a name is there computes nothing
+    with pytest.raises(KeyError):
+        arrays["absent"]
+    assert arrays.get("absent") is None
+
+
+def test_what_was_removed_from_the_cache_or_damaged_is_made_anew(files, cache):
+    found = on_disk(files)
+    expected = {name: array.copy() for name, array in found.arrays.items()}
+    whole = {place: place.read_bytes() for place in cache.iterdir()}
+    for change in (lambda place: place.unlink(), lambda place: place.write_bytes(b"damaged")):
+        for place in whole:
+            change(place)
+        for name in files:
+            np.testing.assert_array_equal(found.arrays[name], expected[name])
+        assert {place: place.read_bytes() for place in cache.iterdir()} == whole
+    for place in whole:
+        place.unlink()
+    cache.rmdir()
+    for name in files:
+        np.testing.assert_array_equal(found.arrays[name], expected[name])
+    assert set(cache.iterdir()) == set(whole)
+
+
+def test_if_recording_and_cache_are_lost_or_changed_the_file_is_named(files, cache):
+    found = on_disk(files)
+    for place in cache.iterdir():
+        place.unlink()
+    gone, changed, broken, *others = files
+    files[gone].unlink()
+    sf.write(files[changed], noise(9000, seed=9), SR)
+    files[broken].write_text("not sound")
+    for name, words in ((gone, "no file"), (changed, "changed since.*extract again")):
+        with pytest.raises(InputError, match=f"{name}.*{words}|{words}.*{name}"):
+            found.arrays[name]
+    with pytest.raises(InputError, match=f"{broken}.*changed"):
+        found.arrays[broken]
+    assert all(len(found.arrays[name]) == found.frames[name] for name in others)
+
+
+def test_files_that_cannot_be_used_are_left_out_on_the_disk_too(tmp_path, files):
+    mixed = written(tmp_path, silent=np.zeros(5000)) | files | {"absent": tmp_path / "absent.wav"}
+    for _ in range(2):  # with and without a cache
+        found = on_disk(mixed)
+        assert found.skipped == features.extract(mixed).skipped
+        assert set(found.skipped) == {"silent", "absent"}
+        assert list(found.arrays) == list(found.frames) == list(files)
+        assert "silent" not in found.arrays
+    with pytest.raises(InputError, match="None of the 1 recordings .*silent"):
+        on_disk({"silent": mixed["silent"]})
+
+
+def test_nothing_is_left_on_the_disk_without_a_cache(files):
+    with pytest.raises(InputError, match="cache=True"):
+        on_disk(files, cache=False)
+
+
+def most_memory(call):
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_memory_needed_does_not_grow_with_the_number_of_files(tmp_path):
+    files = written(tmp_path, **{str(n): noise(SR // 2, seed=n) for n in range(51)})
+    names, settings = list(files), {"hop_length": 16, "workers": 1}
+    few, many = ({name: files[name] for name in part} for part in (names[1:11], names[11:]))
+
+    def all_read(files):
+        found = on_disk(files, **settings)
+        assert sum(len(array) for array in found.arrays.values()) == 501 * len(files)
+
+    all_read({"0": files["0"]})  # what stays in memory from a first call does not count
+    difference = (len(many) - len(few)) * 501 * 128 * 2
+    for _ in range(2):  # with and without a cache
+        few_need, many_need = (
+            most_memory(lambda part=part: all_read(part)) for part in (few, many)
+        )
+        assert many_need < few_need + difference / 4
+    collected = most_memory(lambda: features.extract(many, **settings))
+    assert collected > many_need + difference / 2  # the measure sees arrays that are kept
+
+
+def test_no_more_recordings_are_taken_up_than_are_soon_needed():
+    taken = count()
+    with ThreadPoolExecutor(2) as pool:
+        results = features._in_turn(pool, lambda n: n * n, (next(taken) for _ in range(1000)), 5)
+        assert [next(results) for _ in range(10)] == [n * n for n in range(10)]
+        assert next(taken) == 15
+    with ThreadPoolExecutor(2) as pool:
+        assert list(features._in_turn(pool, abs, [-3, 2, -1], 5)) == [3, 2, 1]
+        assert list(features._in_turn(pool, abs, [], 5)) == []

@@ -31,7 +31,7 @@ LAYERS = [
     {"errors"},
     {"settings", "training", "pretrained", "pictures", "_kept"},
     {"audio", "spectra", "soundfont"},
-    {"features", "metrics", "ngrams", "scores", "speech", "_espeak"},
+    {"features", "metrics", "microphone", "ngrams", "scores", "speech", "_espeak"},
     {"datasets"},
     {"plots", "chapters", "results"},
 ]

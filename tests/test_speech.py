@@ -1,12 +1,13 @@
 import subprocess
 import sys
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiostyle_utils import _espeak, speech
@@ -244,3 +245,248 @@ def test_numbers_in_words_are_those_of_their_thousands_and_their_rest(number):
 def test_what_is_no_text_is_refused(text):
     with pytest.raises(InputError, match="text"):
         speech.normalise_text(text)
+
+
+# Pauses
+
+SR = 8000
+MARGIN = 0.2
+
+
+def tone(seconds, level=0.5, sr=SR):
+    return level * np.sin(2 * np.pi * 330 * np.arange(round(seconds * sr)) / sr)
+
+
+def silence(seconds, sr=SR):
+    return np.zeros(round(seconds * sr))
+
+
+def noise(samples, level):
+    return level * np.random.default_rng(0).standard_normal(samples)
+
+
+def in_seconds(pieces, sr=SR):
+    return [time for piece in pieces for time in (piece[0] / sr, piece[1] / sr)]
+
+
+def check_pieces(pieces, y, longest=15.0, sr=SR):
+    """Check what holds for any pieces: whole numbers, in order, disjoint, not too long."""
+    edges = [edge for piece in pieces for edge in piece]
+    assert all(type(edge) is int for edge in edges) and edges == sorted(edges)
+    assert all(0 < last - first <= longest * sr for first, last in pieces)
+    assert not edges or (edges[0] >= 0 and edges[-1] <= y.size)
+
+
+def covered(pieces, samples):
+    inside = np.zeros(samples, bool)
+    for first, last in pieces:
+        inside[first:last] = True
+    return inside
+
+
+@pytest.mark.parametrize("sr", [1000, 8000, 11025, 16000, 44100])
+def test_a_long_pause_is_cut_out_but_for_its_margins(sr):
+    parts = [silence(0.7, sr), tone(2, sr=sr), silence(1, sr), tone(3, sr=sr), silence(2, sr)]
+    pieces = speech.cut_at_pauses(np.concatenate(parts), sr)
+    expected = [0.7 - MARGIN, 2.7 + MARGIN, 3.7 - MARGIN, 6.7 + MARGIN]
+    np.testing.assert_allclose(in_seconds(pieces, sr), expected, atol=0.03)
+
+
+def test_a_short_pause_is_cut_only_where_the_limit_asks_for_it():
+    y = np.concatenate([tone(3), silence(0.6), tone(3), silence(0.6), tone(3)])
+    assert speech.cut_at_pauses(y, SR) == [(0, y.size)]
+    halves = in_seconds(speech.cut_at_pauses(y, SR, 8))
+    np.testing.assert_allclose(halves, [0, 6.6 + MARGIN, 7.2 - MARGIN, 10.2], atol=0.03)
+    thirds = in_seconds(speech.cut_at_pauses(y, SR, 4))
+    assert len(thirds) == 6
+
+
+def test_a_pause_with_no_room_for_two_margins_is_cut_in_its_middle():
+    y = np.concatenate([tone(3), silence(0.32), tone(3)])
+    (first, cut), (again, last) = speech.cut_at_pauses(y, SR, 4)
+    assert (first, last) == (0, y.size) and cut == again
+    assert cut / SR == pytest.approx(3.16, abs=0.03)
+
+
+def test_a_gap_within_a_word_is_no_pause():
+    y = np.concatenate([tone(3), silence(0.2), tone(0.9), silence(0.35), tone(3)])
+    (_, cut), _ = speech.cut_at_pauses(y, SR, 4.6)
+    assert cut / SR == pytest.approx(4.275, abs=0.03)
+
+
+@pytest.mark.parametrize("shift", [0, 1, 27, 40, 79])
+@pytest.mark.parametrize(("gap", "is_pause"), [(0.3, True), (0.4, True), (0.25, False)])
+def test_a_pause_has_three_tenths_of_a_second(gap, is_pause, shift):
+    y = np.concatenate([tone(1 + shift / SR), silence(gap), tone(3.5)])
+    (_, cut), *_ = speech.cut_at_pauses(y, SR, 4)
+    assert (cut / SR < 1.3) == is_pause  # quiet places are looked for from half the limit on
+
+
+def test_words_are_joined_to_pieces_as_long_as_they_may_be():
+    y = np.tile(np.concatenate([tone(0.4), silence(0.5)]), 400)  # six minutes
+    pieces = speech.cut_at_pauses(y, SR)
+    check_pieces(pieces, y)
+    assert len(pieces) == 25  # 16 words and 15 gaps of 14.4 s each, and no 17th
+    assert covered(pieces, y.size)[y != 0].all()
+
+
+def test_sound_without_pauses_is_cut_at_its_quietest_places():
+    y = tone(60)
+    dips = np.array([11.0, 21.5, 33.0, 44.0, 52.0])
+    for dip in dips:
+        y[round((dip - 0.1) * SR) : round((dip + 0.1) * SR)] *= 0.3
+    pieces = speech.cut_at_pauses(y, SR)
+    check_pieces(pieces, y)
+    assert covered(pieces, y.size).all()
+    cuts = in_seconds(pieces)[2::2]
+    np.testing.assert_allclose(cuts, dips, atol=0.05)
+
+
+@pytest.mark.parametrize("seconds", [15.001, 15.2, 20, 30.01, 60, 61.7])
+def test_steady_sound_is_cut_into_pieces_that_are_not_small(seconds):
+    for y in (tone(seconds), noise(round(seconds * SR), 0.1)):
+        pieces = speech.cut_at_pauses(y, SR)
+        check_pieces(pieces, y)
+        assert covered(pieces, y.size).all()
+        assert min(last - first for first, last in pieces) > 15 / 4 * SR - SR / 100
+
+
+@pytest.mark.parametrize("level", [-60, -40, -30, -20])
+def test_steady_noise_does_not_hide_the_pauses(level):
+    y = np.concatenate([silence(2), tone(4), silence(1.5), tone(5), silence(1)])
+    expected = in_seconds(speech.cut_at_pauses(y, SR))
+    noisy = y + noise(y.size, np.sqrt(0.5) * 0.5 * 10 ** (level / 20))
+    np.testing.assert_allclose(in_seconds(speech.cut_at_pauses(noisy, SR)), expected, atol=0.03)
+
+
+@pytest.mark.parametrize("change", [lambda y: y + 0.3, lambda y: -y, lambda y: y / 500])
+def test_offset_sign_and_level_of_a_recording_do_not_matter(change):
+    y = np.concatenate([silence(1), tone(2), silence(1), tone(2, 0.1), silence(1)])
+    assert len(speech.cut_at_pauses(y, SR)) == 2
+    assert speech.cut_at_pauses(change(y), SR) == speech.cut_at_pauses(y, SR)
+
+
+def test_a_voice_far_from_the_microphone_is_no_pause():
+    y = np.concatenate([tone(4), silence(1.5), tone(4, 0.5 * 10 ** (-30 / 20)), silence(1.5)])
+    for background in (0, 0.5 * 10 ** (-55 / 20)):
+        found = in_seconds(speech.cut_at_pauses(y + noise(y.size, background), SR))
+        np.testing.assert_allclose(found, [0, 4 + MARGIN, 5.5 - MARGIN, 9.5 + MARGIN], atol=0.03)
+
+
+def test_what_is_50_db_below_speech_is_a_pause_even_beside_digital_silence():
+    hiss = noise(2 * SR, 0.5 * 10 ** (-50 / 20))
+    y = np.concatenate([tone(3), silence(2), hiss, silence(2), tone(3)])
+    found = in_seconds(speech.cut_at_pauses(y, SR))
+    np.testing.assert_allclose(found, [0, 3 + MARGIN, 9 - MARGIN, 12], atol=0.03)
+
+
+def test_little_speech_in_a_long_recording_is_found():
+    y = noise(300 * SR, 0.001)
+    y[100 * SR : 103 * SR] += tone(3, 0.1)
+    found = in_seconds(speech.cut_at_pauses(y, SR))
+    np.testing.assert_allclose(found, [100 - MARGIN, 103 + MARGIN], atol=0.03)
+
+
+def test_a_click_does_not_hide_soft_speech():
+    y = np.concatenate([tone(3, 0.02), silence(1), tone(3, 0.02), silence(4), tone(3, 0.02)])
+    y[9 * SR] = 1
+    pieces = speech.cut_at_pauses(y, SR)
+    assert len(pieces) == 4
+    assert covered(pieces, y.size)[y != 0].all()
+
+
+def test_spoken_sentences_are_told_apart():
+    sentences = [
+        speech.speak(text, sr=16000)[0] for text in (TEXT, "And then he went home, alone.")
+    ]
+    spoken = np.concatenate([sentences[0], np.zeros(16000), sentences[1]])
+    y = spoken + noise(spoken.size, 0.001)
+    (first, middle), (again, last) = speech.cut_at_pauses(y, 16000)
+    assert first < 0.1 * 16000 and last > y.size - 0.4 * 16000
+    assert middle < sentences[0].size + 0.25 * 16000
+    assert 16000 * 0.7 < again - sentences[0].size < 16000 * 1.1
+
+
+@pytest.mark.parametrize("samples", [1, 79, 80, 81, 800, 100_000])
+def test_silence_has_no_pieces(samples):
+    assert speech.cut_at_pauses(np.zeros(samples), SR) == []
+    assert speech.cut_at_pauses(np.full(samples, 0.5), SR) == []
+    assert speech.cut_at_pauses(tone(samples / SR, 9e-5), SR) == []
+
+
+@pytest.mark.parametrize("samples", [2, 79, 80, 81, 800, 15 * SR])
+def test_a_short_sound_is_one_piece(samples):
+    assert speech.cut_at_pauses(noise(samples, 0.1), SR) == [(0, samples)]
+
+
+bursts = st.lists(
+    st.tuples(st.floats(0.02, 2.5), st.floats(0.05, 5), st.floats(0.25, 1)), min_size=1, max_size=12
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(bursts, st.sampled_from([0, 0.002]), st.floats(1, 20))
+def test_bursts_are_covered_and_pauses_are_not(bursts, background, longest):
+    parts = [(silence(gap), tone(seconds, level)) for gap, seconds, level in bursts]
+    y = np.concatenate([part for pair in parts for part in pair])
+    loud = y != 0
+    y = (y + noise(y.size, background)).astype(np.float32)
+    pieces = speech.cut_at_pauses(y, SR, longest)
+    check_pieces(pieces, y, longest)
+    inside = covered(pieces, y.size)
+    assert inside[loud].all()
+    assert all(loud[first:last].any() for first, last in pieces)
+    end = 0
+    for gap, burst in parts:
+        start = end + gap.size
+        if gap.size > 1.0 * SR:  # silence in the middle of a long gap is left out
+            assert not inside[end + SR // 4 : start - SR // 4].any()
+        end = start + burst.size
+    for (first, last), (after, finish) in zip(pieces, pieces[1:], strict=False):
+        if after - last < 0.35 * SR:  # what is near was joined if there was room
+            assert finish - first > (longest - 0.03) * SR
+
+
+def test_long_sound_needs_less_memory_than_its_samples():
+    y = np.tile(np.concatenate([tone(0.8), silence(0.7)]).astype(np.float32), 600)
+    tracemalloc.start()
+    try:
+        speech.cut_at_pauses(y, SR)
+        assert tracemalloc.get_traced_memory()[1] < y.nbytes
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (dict(y=np.zeros((2, 900))), "2 channels.*mean"),
+        (dict(y=np.array([])), "shape"),
+        (dict(y=np.array([0.1, np.nan])), "NaN"),
+        (dict(y=np.ones(900, np.int16)), "whole numbers"),
+        (dict(y="speech.wav"), "real numbers"),
+        (dict(sr=0), "sr is 0"),
+        (dict(sr=22050.5), "sr is 22050.5"),
+        (dict(sr=999), "sr is 999.*1000"),
+        (dict(longest=0.9), "longest is 0.9.*1 or more"),
+        (dict(longest=-15), "longest is -15"),
+        (dict(longest=np.nan), "longest is nan"),
+        (dict(longest=np.inf), "longest is inf"),
+        (dict(longest=True), "longest is True"),
+        (dict(longest="15"), "longest is '15'"),
+    ],
+)
+def test_what_cannot_be_cut_is_named(call, words):
+    with pytest.raises(InputError, match=words):
+        speech.cut_at_pauses(**({"y": tone(1), "sr": SR} | call))
+
+
+def test_english_words_have_shares_and_the_letters_of_normalised_texts():
+    words = speech.english_words()
+    assert len(words) > 80_000
+    assert sum(words.values()) == pytest.approx(1)
+    assert min(words.values()) > 0
+    assert all(speech.normalise_text(word) == word for word in ("house", "children", "don't"))
+    assert {"house", "children", "don't", "a", "i"} <= set(words)
+    assert words["the"] > words["house"] > words["zebra"]
+    assert not [word for word in words if set(word) - set("abcdefghijklmnopqrstuvwxyz'")]

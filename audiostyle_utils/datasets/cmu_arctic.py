@@ -22,7 +22,7 @@ ENTRY = Entry(
     size="About 1,130 sentences, one hour, a speaker; 16 kHz, mono",
     citation="J. Kominek, A. W. Black (2004). The CMU Arctic speech databases. ISCA Workshop on "
     "Speech Synthesis",
-    chapters=("04_speech_to_text",),
+    chapters=("04_ctc_transcription",),
     kind="own copy",
 )
 
@@ -47,7 +47,7 @@ def find(speakers: Sequence[str] = SPEAKERS) -> Dataset | None:
 
     Chapter
     -------
-    04_speech_to_text
+    04_ctc_transcription
     """
     data = data_dir()
     root = data / ENTRY.name if data else None
@@ -82,7 +82,7 @@ def load(speakers: Sequence[str] = SPEAKERS) -> Dataset:
 
     Chapter
     -------
-    04_speech_to_text
+    04_ctc_transcription
     """
     found = find(_checked(speakers))
     if found is None:
@@ -109,7 +109,7 @@ def transcripts(text: str) -> dict[str, str]:
 
     Chapter
     -------
-    04_speech_to_text
+    04_ctc_transcription
     """
     matches = filter(None, (_LINE.fullmatch(line.strip()) for line in text.splitlines()))
     words = {match[1]: re.sub(r"\\(.)", r"\1", match[2]).strip() for match in matches}

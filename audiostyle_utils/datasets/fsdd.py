@@ -20,7 +20,7 @@ ENTRY = Entry(
     size="3,000 recordings, 500 a speaker, half a second each; 8 kHz, mono; 21 MB",
     citation="Z. Jackson, C. Souza, J. Flaks, Y. Pan, H. Nicolas, A. Thite (2018). Free Spoken "
     "Digit Dataset, version 1.0.8",
-    chapters=("04_speech_to_text",),
+    chapters=("04_ctc_transcription",),
     kind="own copy",
 )
 
@@ -40,7 +40,7 @@ def find() -> Dataset | None:
 
     Chapter
     -------
-    04_speech_to_text
+    04_ctc_transcription
     """
     data = data_dir()
     roots = [data / place for place in _PLACES if (data / place).is_dir()] if data else []
@@ -64,7 +64,7 @@ def load() -> Dataset:
 
     Chapter
     -------
-    04_speech_to_text
+    04_ctc_transcription
     """
     found = find()
     if found is None:

@@ -34,7 +34,7 @@ ENTRY = Entry(
     "train-clean-100: 100 hours, 6.4 GB; five other parts; 16 kHz, mono",
     citation="V. Panayotov, G. Chen, D. Povey, S. Khudanpur (2015). Librispeech: an ASR corpus "
     "based on public domain audio books. ICASSP",
-    chapters=("04_speech_to_text",),
+    chapters=("04_ctc_transcription",),
     kind="download",
     checksums={f"{part}.tar.gz": total for part, total in _SUMS.items()},
 )
@@ -60,7 +60,7 @@ def find(part: str = "dev-clean") -> Dataset | None:
 
     Chapter
     -------
-    04_speech_to_text
+    04_ctc_transcription
     """
     if part not in PARTS:
         raise InputError(f"part is {part!r}; LibriSpeech has {', '.join(PARTS)}.")
@@ -100,7 +100,7 @@ def load(part: str = "dev-clean") -> Dataset:
 
     Chapter
     -------
-    04_speech_to_text
+    04_ctc_transcription
     """
     found = find(part)
     if found is not None:

@@ -32,10 +32,17 @@ PARTS = ("training", "validation", "test")
 # An accent, and one of the synthesiser's speakers; each of these speakers is in one part only.
 VOICES = {
     "training": tuple(
-        "en-us en-us+f1 en-us+m3 en-us+m6 en-us+Annie en-us+adam en-gb en-gb+f4 en-gb+m1 en-gb+m5 "
-        "en-gb+shelby en-gb-x-rp+f2 en-gb-x-rp+m2 en-gb-scotland+aunty en-gb-scotland+robert "
-        "en-us-nyc+steph en-us-nyc+max en-029+m4 en-029+Andrea en-gb-x-gbclan+david "
-        "en-gb-x-gbcwmd+grandma".split()
+        "en-us en-gb en-us+f1 en-gb+f2 en-us+f4 en-gb-x-rp+m1 en-us-nyc+m2 en-gb+m3 en-us+m4 "
+        "en-gb-scotland+m5 en-us+m6 en-029+m8 en-gb+Annie en-us+adam en-gb-x-gbclan+shelby "
+        "en-us-nyc+aunty en-gb-x-rp+robert en-gb-x-gbcwmd+steph en-us+max en-gb+Andrea "
+        "en-us+david en-gb-x-rp+grandma en-us-nyc+grandpa en-gb+Alex en-us+Andy "
+        "en-gb-scotland+Denis en-us+Diogo en-029+Gene en-gb+Henrique en-us+Hugo "
+        "en-gb-x-gbclan+Jacky en-us-nyc+Lee en-gb-x-rp+Marco en-gb-x-gbcwmd+Mario "
+        "en-us+Michael en-gb+Nguyen en-us+Reed en-gb-x-rp+antonio en-us-nyc+belinda "
+        "en-gb+benjamin en-us+boris en-gb-scotland+caleb en-us+ed en-029+edward en-gb+gustave "
+        "en-us+ian en-gb-x-gbclan+iven en-us-nyc+john en-gb-x-rp+linda en-gb-x-gbcwmd+marcelo "
+        "en-us+michel en-gb+miguel en-us+norbert en-gb-x-rp+pablo en-us-nyc+paul en-gb+pedro "
+        "en-us+rob en-gb-scotland+sandro en-us+travis en-029+zac".split()
     ),
     "validation": ("en-us+quincy", "en-gb+f5", "en-us-nyc+Mike", "en-gb-x-rp+Alicia"),
     "test": ("en-us+f3", "en-gb+m7", "en-us-nyc+anika", "en-gb-scotland+victor"),
@@ -59,7 +66,7 @@ ENTRY = Entry(
     source="A grammar in the package, spoken by espeak-ng",
     size="600 clips in 29 voices, 32 minutes, 16 kHz, mono, 41 MB; as many as clips= says",
     citation="The audio-style book",
-    chapters=("04_speech_to_text",),
+    chapters=("04_ctc_transcription",),
     kind="built-in",
 )
 
@@ -90,7 +97,7 @@ class Line:
 
     Chapter
     -------
-    04_speech_to_text
+    04_ctc_transcription
     """
 
     name: str
@@ -128,7 +135,7 @@ def line(index: int, seed: int = 0) -> Line:
 
     Chapter
     -------
-    04_speech_to_text
+    04_ctc_transcription
     """
     _check_whole("index", index, 0, _MOST_CLIPS - 1)
     _check_whole("seed", seed, 0, _MOST_SEED)
@@ -171,7 +178,7 @@ def perform(line: Line) -> tuple[np.ndarray, int]:
 
     Chapter
     -------
-    04_speech_to_text
+    04_ctc_transcription
     """
     y, native = speech.speak(line.text, voice=line.speaker, rate=line.rate, pitch=line.pitch)
     y = _trimmed(audio.resample(y, native, SR))
@@ -195,7 +202,7 @@ def find() -> Dataset | None:
 
     Chapter
     -------
-    04_speech_to_text
+    04_ctc_transcription
     """
     dataset = _dataset(_folder(), [line(index) for index in range(CLIPS)])
     return None if _missing(dataset) else dataset
@@ -228,7 +235,7 @@ def load(clips: int = CLIPS, seed: int = 0) -> Dataset:
 
     Chapter
     -------
-    04_speech_to_text
+    04_ctc_transcription
     """
     _check_whole("clips", clips, 1, _MOST_CLIPS)
     _check_whole("seed", seed, 0, _MOST_SEED)
