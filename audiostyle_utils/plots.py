@@ -399,7 +399,7 @@ def lattice(
 ) -> tuple[Figure, Axes]:
     """Draw the states that paths may take at each step: the darker, the more probable.
 
-    Arrows show where a path may go: it stays, it goes on to the next state, or it skips one.
+    Lines show where a path may go: it stays, it goes on to the next state, or it skips one.
 
     Parameters
     ----------
@@ -440,7 +440,7 @@ def lattice(
         )
     if ax is None:
         ax = panels(height=1.2 + 0.42 * len(names))[1]
-    _draw_arrows(ax, len(P), skips)
+    _draw_ways(ax, len(P), skips)
     step, state = np.indices(P.shape).reshape(2, -1)
     look = {"cmap": SHARE_MAP, "vmin": 0, "vmax": 1, "edgecolors": "0.3", "zorder": 2}
     drawn = ax.scatter(step + 1, state, 330, P.ravel(), **look)
@@ -468,7 +468,7 @@ def words(
     ax : matplotlib.axes.Axes
         The picture, such as `spectrogram` has drawn it.
     confidences : sequence of float, optional
-        How sure each word is, from 0 to 1. It is written below the word, in per cent.
+        How sure each word is, from 0 to 1. It is written beside the word, in per cent.
 
     Returns
     -------
@@ -485,6 +485,7 @@ def words(
     -------
     04_ctc_transcription
     """
+    confidences = list(confidences)
     if confidences and len(confidences) != len(spans):
         raise InputError(f"{len(confidences)} confidences for {len(spans)} words: give one each")
     for k, (word, first, last) in enumerate(spans):
@@ -769,7 +770,7 @@ def _draw_notes(ax: Axes, piece: Piece, notes: Sequence[Any]) -> None:
         ax.legend(fontsize=TICK_SIZE, frameon=False, handlelength=1, columnspacing=1, **where)
 
 
-def _draw_arrows(ax: Axes, steps: int, skips: Sequence[bool]) -> None:
+def _draw_ways(ax: Axes, steps: int, skips: Sequence[bool]) -> None:
     """Draw a line for each way from one step to the next."""
     for state, skip in enumerate(skips):
         for jump in range(min(state, 2 if skip else 1) + 1):

@@ -186,7 +186,7 @@ def normalise_text(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def english_words() -> dict[str, float]:
-    """Give 82,000 English words and how frequent each of them is.
+    """Give some 83,000 English words and how frequent each of them is.
 
     They are the list of symspellpy: words of the spelling dictionary SCOWL that Google counted in
     books. Contractions are among them.

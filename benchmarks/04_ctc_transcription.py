@@ -9,6 +9,8 @@ is worth, `folds` leaves out one speaker of FSDD after the other, and `strangers
 speaker of CMU ARCTIC and listens to the other.
 """
 
+import argparse
+import os
 import time
 import tracemalloc
 from pathlib import Path
@@ -20,7 +22,16 @@ import numpy as np
 import pandas as pd
 from keras import layers, ops
 
-from audiostyle_utils import audio, features, load_chapter, load_dataset, training
+from audiostyle_utils import (
+    audio,
+    datasets,
+    features,
+    load_chapter,
+    load_dataset,
+    results,
+    speech,
+    training,
+)
 
 chapter = load_chapter("04_ctc_transcription")
 
@@ -84,8 +95,8 @@ def transcribe_rows(options):
     texts = [
         dataset.labels[n]["text"] for n in dataset.labels if dataset.labels[n]["part"] == "training"
     ]
-    words = {word for text in texts for word in text.split()}
-    ways = {"greedy": None, "beam, letters and words": chapter.Spelling(texts, words)}
+    letters, words = chapter.Letters(texts), chapter.Words(chapter.word_shares(texts))
+    ways = {"greedy": None, "beam, letters and words": chapter.Spelling(letters, words)}
     rows = []
     with TemporaryDirectory() as folder:
         path = Path(folder) / "minute.wav"
@@ -173,21 +184,21 @@ def feature_rows(options):
 
 def pass_rows(files, in_memory):
     """Compute the features of some files into an empty cache."""
-    import os
-    from unittest.mock import patch
-
-    settings = {
-        "sr": SR,
-        "n_fft": chapter.N_FFT,
-        "hop_length": chapter.HOP,
-        "n_mels": chapter.N_MELS,
-    }
-    with TemporaryDirectory() as folder, patch.dict(os.environ, AUDIOSTYLE_CACHE=folder):
-        tracemalloc.start()
-        began = time.perf_counter()
-        found = features.extract(files, in_memory=in_memory, **settings)
-        seconds, (_, most) = time.perf_counter() - began, tracemalloc.get_traced_memory()
-        tracemalloc.stop()
+    settings = {"sr": SR, "n_fft": chapter.N_FFT, "hop_length": chapter.HOP}
+    former = os.environ.get("AUDIOSTYLE_CACHE")
+    with TemporaryDirectory() as folder:
+        os.environ["AUDIOSTYLE_CACHE"] = folder
+        try:
+            tracemalloc.start()
+            began = time.perf_counter()
+            found = features.extract(files, in_memory=in_memory, n_mels=chapter.N_MELS, **settings)
+            seconds, (_, most) = time.perf_counter() - began, tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+            if former is None:
+                del os.environ["AUDIOSTYLE_CACHE"]
+            else:
+                os.environ["AUDIOSTYLE_CACHE"] = former
     hours = sum(found.frames.values()) * chapter.HOP / SR / 3600
     group = f"{hours:.2f} hours, {'in memory' if in_memory else 'on disk'}"
     return [
@@ -206,8 +217,8 @@ def timed(model, given, names, view, seconds, rate, repeats=1):
     takes nothing from one network that another one had.
     """
     training.seed_everything(0)
-    chapter.prepare(model, 1000, rate)
-    model.optimizer.learning_rate = rate  # a number from now on
+    adam = keras.optimizers.AdamW(rate, weight_decay=0.01, clipnorm=1.0)
+    model.compile(optimizer=adam, jit_compile=False)
     steps, epoch, began, gone = 0, 0, None, 0.0
     while gone < 1:
         rng = np.random.default_rng((0, epoch))
@@ -258,3 +269,246 @@ def printed(y):
 def short_source(y):
     """The source's features without the padding."""
     return chapter.source_features(y)[: 1 + (len(y) - 320) // 160]
+
+
+def as_mean(X, ids=None, rng=None):
+    """Show magnitudes as they are, as 32-bit numbers."""
+    return np.asarray(X, np.float32)
+
+
+def by_loudest(X, ids=None, rng=None):
+    """Divide by the largest value, as the source's training does with a batch."""
+    return np.asarray(X, np.float32) / (np.max(X) + 1e-9)
+
+
+class Recipe(NamedTuple):
+    """How a network is built and what it is shown."""
+
+    build: object
+    speech: object
+    view: object = as_mean
+    look: object = as_mean
+    rate: float = 0.001
+    repeats: int = 1
+
+
+def recipes(given, options):
+    """Return the published recipe and what comes of it, one change after another."""
+    files = given.source.pictures.files
+    lengths = given.speech.lengths
+    as_printed = chapter.Speech(
+        Computed(files, printed), given.speech.letters, given.source.lengths * 0 + 499, 4
+    )
+    kept = given.source._replace(pictures=Computed(files, chapter.source_features))
+    true = chapter.Speech(Computed(files, short_source), given.speech.letters, lengths, 4)
+    mels = given.speech._replace(stride=4)
+    heard, scale = chapter.as_heard, options.scale
+
+    def recurrent(bands, turned=True):
+        return lambda: recurrent_network(bands, scale, turned)
+
+    def convolutions():
+        return chapter.our_network()
+
+    return {
+        "published, as printed: one transform a clip": Recipe(recurrent(320, False), as_printed),
+        "published, as in its notebook": Recipe(recurrent(161, False), kept),
+        "true lengths": Recipe(recurrent(161, False), true),
+        "the backward layer turned round": Recipe(recurrent(161), true),
+        "the same, each batch three times": Recipe(recurrent(161), true, repeats=3),
+        "the same, divided in two ways": Recipe(recurrent(161), true, view=by_loudest),
+        "mel bands in dB, own mean and spread": Recipe(recurrent(64), mels, heard, heard),
+        "convolutions": Recipe(convolutions, given.speech, heard, heard, 0.004),
+        "changed clips: ours": Recipe(convolutions, given.speech, chapter.changed, heard, 0.004),
+    }
+
+
+def changes(options):
+    """Measure on the built-in sentences what each change is worth."""
+    given = material(options.clips)
+    learned, exam = given.names("training"), given.names("test")
+    rows = []
+    for name, recipe in recipes(given, options).items():
+        model = recipe.build()
+        timed(
+            model, recipe.speech, learned, recipe.view, options.seconds, recipe.rate, recipe.repeats
+        )
+        log_ps = chapter.answers(model, recipe.speech, exam, recipe.look)
+        rows += rate_rows(name, {key: chapter.greedy(p) for key, p in log_ps.items()}, given.texts)
+    # The last network, with the letters in the order of another set.
+    order = np.random.default_rng(0).permutation(len(chapter.ALPHABET))
+    other = str.maketrans(chapter.ALPHABET, "".join(chapter.ALPHABET[k] for k in order))
+    mixed = {key: chapter.greedy(p).translate(other) for key, p in log_ps.items()}
+    rows += rate_rows("ours, letters in another order", mixed, given.texts)
+    return rows, f"spoken: {options.clips} clips, {len(learned)} of them to learn from"
+
+
+def rate_rows(group, heard, texts):
+    return [row(name, group, value) for name, value in chapter.errors(heard, texts).items()]
+
+
+# Strangers
+
+
+WORDS = "zero one two three four five six seven eight nine".split()
+DIGIT_SECONDS = 5  # to which the source's recipe pads a string of digits
+
+
+def digits():
+    """Return the recordings of FSDD at one level, by speaker and word: to learn from, to test."""
+    found = {}
+    dataset = load_dataset("fsdd")
+    for name, path in dataset.files.items():
+        label = dataset.labels[name]
+        y, _ = audio.load(path, SR)
+        word = speech.normalise_text(label["text"])
+        both = found.setdefault(label["speaker"], {}).setdefault(word, ([], []))
+        held = len(both[0]) + len(both[1]) >= 45  # the last five of fifty
+        both[held].append(0.05 * y / max(1e-4, float(np.std(y))))
+    return found
+
+
+def strings(recordings, held, count, rng):
+    """Join one to five digits of one speaker, with short gaps; return sounds and texts."""
+    sounds, texts, speakers = {}, {}, sorted(recordings)
+    for k in range(count):
+        own = recordings[speakers[k % len(speakers)]]
+        words = [WORDS[i] for i in rng.integers(0, 10, rng.integers(1, 6))]
+        parts = [own[word][held][rng.integers(len(own[word][held]))] for word in words]
+        gaps = [2e-4 * rng.standard_normal(rng.integers(800, 3200)) for _ in range(len(words) + 1)]
+        pieces = [gaps[0], *(piece for pair in zip(parts, gaps[1:], strict=True) for piece in pair)]
+        sounds[f"{held}-{k}"] = np.concatenate(pieces).astype(np.float32)
+        texts[f"{held}-{k}"] = " ".join(words)
+    return sounds, texts
+
+
+def digit_speech(sounds, texts, published):
+    """Return strings as the source sees them, or as we do."""
+    letters = {name: chapter.encode(text) for name, text in texts.items()}
+    if not published:
+        settings = chapter.SR, chapter.N_FFT, chapter.HOP, chapter.N_MELS
+        pictures = {
+            name: features.log_mel(y, *settings).T.astype(np.float16) for name, y in sounds.items()
+        }
+        return chapter.Speech(
+            pictures, letters, pd.Series({n: len(X) for n, X in pictures.items()})
+        )
+    size, frames = DIGIT_SECONDS * SR, DIGIT_SECONDS * 100 - 1
+    pictures = {
+        name: chapter.source_features(y)[:frames].astype(np.float16) for name, y in sounds.items()
+    }
+    assert max(map(len, sounds.values())) <= size
+    return chapter.Speech(pictures, letters, pd.Series(frames, index=list(pictures)), 4)
+
+
+def folds(options):
+    """Leave out one speaker of FSDD after the other; examine known and unknown speakers."""
+    recordings, rows = digits(), []
+    for out in sorted(recordings):
+        known = {who: own for who, own in recordings.items() if who != out}
+        rng = np.random.default_rng(0)
+        given = {
+            "learned": strings(known, 0, options.strings, rng),
+            "known speakers": strings(known, 1, 200, rng),
+            "unknown speaker": strings({out: recordings[out]}, 1, 200, rng),
+        }
+        for recipe in ("published", "ours"):
+            rows += fold_rows(out, recipe, given, options)
+    return rows + mean_rows(rows), f"FSDD: {len(recordings)} speakers, one left out in turn"
+
+
+def fold_rows(out, recipe, given, options):
+    """Train without one speaker, and count the errors in three ways to decode."""
+    published = recipe == "published"
+    sets = {name: digit_speech(*both, published) for name, both in given.items()}
+    learned = sets["learned"]
+    view, look = (as_mean, as_mean) if published else (chapter.changed, chapter.as_heard)
+    model = recurrent_network(161, options.scale, False) if published else chapter.our_network()
+    rate = 0.001 if published else 0.004
+    timed(model, learned, list(learned.letters), view, options.seconds, rate)
+    lexicon = chapter.Words(dict.fromkeys(WORDS, 0.1), price=50.0)
+    spelling, rows = chapter.Spelling(words=lexicon, bonus=0.5), []
+    for name in ("known speakers", "unknown speaker"):
+        log_ps = chapter.answers(model, sets[name], list(sets[name].letters), look)
+        ways = {
+            "greedy": {key: chapter.greedy(p) for key, p in log_ps.items()},
+            "word list": {key: chapter.beam_search(p, spelling) for key, p in log_ps.items()},
+        }
+        for way, heard in ways.items():
+            rates = chapter.errors(heard, given[name][1])
+            rows.append(row(f"WER, {name}", f"{recipe}, {way}, without {out}", rates["WER"]))
+    return rows
+
+
+def mean_rows(rows):
+    """Return the means over the folds."""
+    table = pd.DataFrame(rows)
+    table["group"] = table.group.str.replace(r", without .*", "", regex=True)
+    means = table.groupby(["metric", "group"], sort=False)["value"].mean()
+    return [row(metric, f"{group}, mean", value) for (metric, group), value in means.items()]
+
+
+def strangers(options):
+    """Learn from one speaker of CMU ARCTIC, and examine the other on other sentences."""
+    dataset = load_dataset("cmu_arctic")
+    table = pd.DataFrame.from_dict(dataset.labels, orient="index")
+    texts, _ = chapter.normalised_texts(dataset.labels)
+    found = chapter.log_mels(dataset.files)
+    letters = {name: chapter.encode(text) for name, text in texts.items()}
+    mels = {name: found.arrays[name] for name in table.index}
+    given = chapter.Speech(mels, letters, pd.Series(found.frames))
+    parts, rows = chapter.parts_of(table), []
+    for speaker in sorted(table.speaker.unique()):
+        own = table.speaker == speaker
+        model = chapter.our_network()
+        learned = list(table.index[own & (parts == "training")])
+        timed(model, given, learned, chapter.changed, 4 * options.seconds, 0.004)
+        for who, chosen in (("the same speaker", own), ("the other speaker", ~own)):
+            exam = list(table.index[chosen & (parts == "test")])
+            log_ps = chapter.answers(model, given, exam)
+            heard = {key: chapter.greedy(p) for key, p in log_ps.items()}
+            rows += rate_rows(f"learned from {speaker}, {who}", heard, texts)
+    return rows, f"CMU ARCTIC: {len(table)} clips, split by sentence"
+
+
+VARIANTS = {"folds": "folds-fsdd", "strangers": "strangers-cmu_arctic"}
+
+
+def run(part, options):
+    """Measure one part and write it down."""
+    began = time.perf_counter()
+    rows, data = globals()[part](options)
+    path = results.record(
+        NAME,
+        rows,
+        variant=VARIANTS.get(part, part),
+        data=data,
+        profile="full",
+        settings={key: value for key, value in vars(options).items() if key != "only"},
+        seconds=time.perf_counter() - began,
+    )
+    print(f"wrote {path.name}", flush=True)
+
+
+def main():
+    """Run the parts that were asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=None)
+    parser.add_argument("--clips", type=int, default=600, help="built-in sentences")
+    parser.add_argument(
+        "--seconds", type=float, default=120, help="of training, all cores together"
+    )
+    parser.add_argument("--scale", type=int, default=4, help="divides the published layers")
+    parser.add_argument("--strings", type=int, default=1500, help="of digits to learn from")
+    parser.add_argument("--weights", default="04_ctc_transcription_spoken", help="for the speed")
+    options = parser.parse_args()
+    here = {"folds": "fsdd", "strangers": "cmu_arctic"}
+    for part in options.only or PARTS:
+        if part in here and options.only is None and not datasets.available(here[part]):
+            print(f"{part}: {here[part]} is not here; see the data page.")
+            continue
+        run(part, options)
+
+
+if __name__ == "__main__":
+    main()

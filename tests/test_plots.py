@@ -235,6 +235,16 @@ def test_a_subfigure_is_shown_whole():
         (lambda: plots.probabilities_over_time(np.eye(2), [2, 1], ["a", "b"]), "does not rise"),
         (lambda: plots.probabilities_over_time(2 * np.eye(2), [1, 2], ["a", "b"]), "from 0 to 2"),
         (lambda: plots.probabilities_over_time(np.eye(2)[0], [1], ["a"]), "shape"),
+        (lambda: plots.lattice([0.5, 0.5], ["a", "b"]), "shape"),
+        (lambda: plots.lattice([[0.5, np.nan]], ["a", "b"]), "finite"),
+        (lambda: plots.lattice([[0.5, 1.5]], ["a", "b"]), "from 0.5 to 1.5"),
+        (lambda: plots.lattice([[-0.5, 1]], ["a", "b"]), "from -0.5 to 1"),
+        (lambda: plots.lattice(np.eye(3), ["a", "b"]), "2 names for 3"),
+        (lambda: plots.lattice(np.eye(2), ["a", "b"], skips=[True]), "1 skips for 2 states"),
+        (lambda: said(("late", 0.5, 0.4)), "'late' goes from 0.5 to 0.4"),
+        (lambda: said(("early", -0.1, 0.4)), "'early' goes from -0.1"),
+        (lambda: said(("never", np.nan, 0.4)), "'never' goes from nan"),
+        (lambda: said(("one", 0, 0.4), confidences=[0.5, 0.6]), "2 confidences for 1 words"),
         (lambda: plots.palette(0), "from 1 to 10"),
         (lambda: plots.palette(11), "from 1 to 10"),
         (lambda: plots.palette(2.0), "from 1 to 10"),
@@ -530,3 +540,113 @@ def test_a_piano_roll_of_many_bars_and_parts_is_legible():
     shown = [label.get_window_extent() for label in ax.get_xticklabels()]
     assert not any(a.overlaps(b) for a, b in itertools.combinations(shown, 2))
     assert len(ax.get_legend().get_texts()) == 12
+
+
+SEE = list("·s·e·e·")
+SKIPS = [False, False, False, True, False, False, False]  # from "s" to "e", but not to the next "e"
+
+
+def see(steps=6):
+    return np.random.default_rng(0).dirichlet(np.ones(len(SEE)), steps)
+
+
+def test_a_lattice_has_a_circle_for_each_state_at_each_step():
+    P = see()
+    fig, ax = plots.lattice(P, SEE, skips=SKIPS, title="All paths")
+    (circles,) = ax.collections
+    places = map(tuple, np.asarray(circles.get_offsets()).tolist())
+    shown = dict(zip(places, np.asarray(circles.get_array()), strict=True))
+    expected = {(t + 1, j): P[t, j] for t, j in np.ndindex(P.shape)}
+    assert shown == pytest.approx(expected)
+    assert circles.get_clim() == (0, 1)
+    assert labels(ax.yaxis) == SEE and labels(ax.xaxis) == list("123456")
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("Step", "State", "All paths")
+    assert "Probability" in [other.get_ylabel() for other in fig.axes]
+    plots.show(fig, "a lattice")
+
+
+def test_the_darker_a_circle_the_more_probable_its_state():
+    fig, ax = plots.lattice(np.linspace(0, 1, 12).reshape(4, 3), ["a", "b", "c"])
+    fig.draw_without_rendering()
+    (circles,) = ax.collections
+    shades = [lab(colour[:3], DEUTERANOPIA)[0] for colour in circles.get_facecolors()]
+    assert (np.diff(shades) < 0).all()
+
+
+def ways(ax):
+    """From which state to which a lattice draws a way, at each step."""
+    found = {}
+    for line in ax.lines:
+        (t, after), (lower, upper) = line.get_xdata(), line.get_ydata()
+        assert after == t + 1
+        found.setdefault(int(t), []).append((int(lower), int(upper)))
+    return {t: sorted(lines) for t, lines in found.items()}
+
+
+@pytest.mark.parametrize("skips", [(), SKIPS, np.array(SKIPS)], ids=["none", "list", "array"])
+def test_a_lattice_draws_each_way_once(skips):
+    stay, go = [(j, j) for j in range(7)], [(j, j + 1) for j in range(6)]
+    expected = sorted(stay + go + ([(1, 3)] if len(skips) else []))
+    assert ways(plots.lattice(see(), SEE, skips=skips)[1]) == {t: expected for t in range(1, 6)}
+
+
+def test_a_lattice_of_one_step_has_no_ways():
+    assert ways(plots.lattice(see(1), SEE, skips=SKIPS)[1]) == {}
+
+
+def test_the_circles_of_a_long_word_do_not_touch():
+    fig, ax = plots.lattice(see(10)[:, [0, 1, 2, 3, 4, 5, 6] * 2], SEE * 2)
+    fig.draw_without_rendering()
+    (circles,) = ax.collections
+    width = np.sqrt(circles.get_sizes()[0]) * fig.dpi / 72
+    across, up = np.diff(ax.transData.transform([(1, 0), (2, 1)]), axis=0)[0]
+    assert width < across and width < up
+
+
+def said(*spans, **options):
+    """A spectrogram of a second with words in it."""
+    ax = plots.spectrogram(stft(tone()), SR, 128)[1]
+    return plots.words(spans, ax=ax, **options)
+
+
+def test_words_stand_above_the_picture_where_they_are_spoken():
+    fig, ax = plots.spectrogram(stft(tone()), SR, 128)
+    limits = ax.get_xlim(), ax.get_ylim()
+    spans = [("see", 0.1, 0.3), ("it", 0.35, 0.45), ("now", 0.6, 0.9)]
+    assert plots.words(spans, ax=ax) == (fig, ax)
+    assert (ax.get_xlim(), ax.get_ylim()) == limits  # the time axis is that of the sound
+    assert [(text.get_text(), text.xy[0]) for text in ax.texts] == [
+        ("see", pytest.approx(0.2)),
+        ("it", pytest.approx(0.4)),
+        ("now", pytest.approx(0.75)),
+    ]
+    starts = [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == "--"]
+    ends = [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == ":"]
+    assert (starts, ends) == ([0.1, 0.35, 0.6], [0.3, 0.45, 0.9])
+    top = ax.get_window_extent().y1
+    fig.draw_without_rendering()
+    assert all(text.get_window_extent().y0 >= top - 10 for text in ax.texts)
+    assert plots.show(fig, "three words").kind == "image/png"
+
+
+def test_words_may_tell_how_sure_they_are():
+    fig, ax = said(("see", 0.1, 0.3), ("it", 0.35, 0.45), confidences=[0.987, 0.1])
+    assert [text.get_text() for text in ax.texts] == ["see 99 %", "it 10 %"]
+
+
+def test_no_words_and_words_without_length_can_be_drawn():
+    assert list(said()[1].texts) == []
+    assert [text.get_text() for text in said(("a", 0.5, 0.5))[1].texts] == ["a"]
+
+
+def test_words_stay_in_the_figure_and_apart():
+    spoken = "we saw the grandmother near my house today".split()
+    spans = [(word, k / 8, (k + 0.9) / 8) for k, word in enumerate(spoken)]
+    fig, ax = said(*spans, confidences=[1.0] * 8)
+    fig.draw_without_rendering()
+    extents = [text.get_window_extent() for text in ax.texts]
+    assert all(0 <= box.x0 and box.x1 <= fig.bbox.x1 and box.y1 <= fig.bbox.y1 for box in extents)
+    # They are turned, so what counts is how far apart their lines run.
+    feet = np.array([ax.transData.transform((text.xy[0], 0))[0] for text in ax.texts])
+    apart = np.diff(feet) * np.sin(np.radians(ax.texts[0].get_rotation()))
+    assert (apart > ax.texts[0].get_fontsize() * fig.dpi / 72).all()

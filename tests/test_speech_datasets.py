@@ -325,6 +325,16 @@ def test_every_voice_speaks_and_its_variant_is_in_no_other(lines):
     assert len(variants) == len(set(variants)) and set(variants) <= set(speech.variants())
 
 
+def test_the_catalogue_counts_the_voices(lines):
+    assert {part: len(names) for part, names in spoken.VOICES.items()} == {
+        "training": 60,
+        "validation": 4,
+        "test": 4,
+    }
+    heard = {line.speaker for line in lines[: spoken.CLIPS]}
+    assert spoken.ENTRY.size.startswith(f"{spoken.CLIPS} clips in {len(heard)} voices, ")
+
+
 def test_lines_are_many_and_shared_out_by_tenths(lines):
     assert len({line.text for line in lines}) > 0.98 * len(lines)
     assert len({line.name for line in lines}) == len(lines)

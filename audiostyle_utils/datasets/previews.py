@@ -12,10 +12,11 @@ ENTRY = Entry(
     title="What each chapter makes, to hear before one begins",
     licence="CC BY 4.0, as the book's prose and figures",
     source="Chapter 1's transfer_style with alpha 0.1; a tape of four songs of the band for "
-    "chapter 2; a fiddle tune continued by chapter 3; all by book/_tools/previews.py",
-    size="One MP3 a chapter, about 100 kB each",
+    "chapter 2; a fiddle tune continued by chapter 3; three test sentences of the set spoken, not "
+    "changed, for chapter 4; all by book/_tools/previews.py",
+    size="One MP3 a chapter, 50 to 120 kB each",
     citation="The audio-style book",
-    chapters=("01_style_transfer", "02_genre_cnn", "03_lstm_music"),
+    chapters=("01_style_transfer", "02_genre_cnn", "03_lstm_music", "04_ctc_transcription"),
     kind="built-in",
 )
 

@@ -35,10 +35,22 @@ def continued_tune():
     return scores.render(music, instrument="Fiddle", tempo=110)
 
 
+def spoken_sentences():
+    """Return three sentences for chapter 4 to read: by voices, and with words, of the test only."""
+    clips = load_dataset("spoken").files
+    first, *others = (
+        audio.normalise(audio.load(clips[name], 16_000)[0])
+        for name in ("0-00209", "0-00459", "0-00119")
+    )
+    gap = np.zeros(round(0.6 * 16_000), np.float32)
+    return np.concatenate([first, *(part for y in others for part in (gap, y))]), 16_000
+
+
 MAKERS = {
     "01_style_transfer": style_transfer,
     "02_genre_cnn": genre_tape,
     "03_lstm_music": continued_tune,
+    "04_ctc_transcription": spoken_sentences,
 }
 
 
