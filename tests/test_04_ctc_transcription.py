@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from itertools import product
 from pathlib import Path
@@ -19,6 +20,7 @@ from scipy.special import log_softmax
 from audiostyle_utils import InputError, audio, load_chapter, load_dataset, pretrained, speech
 
 ROOT = Path(__file__).parents[1]
+REAL = os.environ.get("AUDIOSTYLE_TEST_DATA")  # a folder with real recordings, if there is one
 SHIPPED = "04_ctc_transcription_spoken", "04_ctc_transcription_real"
 # Keras turns its tensors into arrays in a way that NumPy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -498,6 +500,18 @@ def test_what_is_no_recording_is_turned_away(chapter, tmp_path):
 def test_weights_of_another_chapter_are_refused(chapter, clip):
     with pytest.raises(InputError, match="another chapter"):
         chapter.transcribe(clip[0], "02_genre_cnn_real")
+
+
+@pytest.mark.skipif(not REAL, reason="AUDIOSTYLE_TEST_DATA names no folder of real recordings")
+def test_the_table_of_librispeech_holds_what_the_weights_write(chapter):
+    notebook = nbformat.read(ROOT / "chapters" / "04_ctc_transcription.ipynb", as_version=4)
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    rows = re.findall(r"^\| (\d+-\d+-\d+) \| (.+?) \| (.+?) \|$", text, re.MULTILINE)
+    assert len(rows) == 3
+    for name, _, printed in rows:
+        found = chapter.transcribe(Path(REAL) / "librosa" / f"{name}.ogg").text
+        # Processors round in different ways.
+        assert chapter.errors({name: found}, {name: printed})["CER"] < 0.03, found
 
 
 # The whole chapter
