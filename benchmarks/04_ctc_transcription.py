@@ -13,6 +13,7 @@ import argparse
 import os
 import time
 import tracemalloc
+from itertools import count, repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -88,7 +89,7 @@ def speed(options):
 
 
 def transcribe_rows(options):
-    """Time the transcription of a minute of speech, with the parts of the decoder."""
+    """Time the transcription of a minute of speech, greedy and with a beam."""
     dataset = load_dataset("spoken", clips=options.clips)
     names = [name for name, label in dataset.labels.items() if label["part"] == "test"]
     y = np.concatenate([audio.load(dataset.files[name], SR)[0] for name in names])[: 60 * SR]
@@ -125,9 +126,10 @@ def epoch_rows(options):
     rows.append(row("seconds an epoch", "ours, ten seconds each", seconds, "s"))
     source = chapter.source_network()
     chapter.prepare(source, 1000)
-    few = names[:64]
-    seconds = epoch_seconds(source, given.source, few, chapter.as_recorded) * len(names) / len(few)
-    return [*rows, row("seconds an epoch", "published, from 64 clips", seconds, "s")]
+    few, kept = names[:64], Computed(given.source.pictures.files, chapter.source_features)
+    theirs = given.source._replace(pictures=kept)
+    seconds = epoch_seconds(source, theirs, few, chapter.as_recorded, 32) * len(names) / len(few)
+    return [*rows, row("seconds an epoch", "published, one fit, from 64 clips", seconds, "s")]
 
 
 class Padded:
@@ -141,9 +143,10 @@ class Padded:
         return np.pad(X, ((0, max(0, self.frames - len(X))), (0, 0)), mode="edge")
 
 
-def epoch_seconds(network, given, names, view=chapter.as_heard):
+def epoch_seconds(network, given, names, view=chapter.changed, size=16):
     def epoch():
-        chapter.one_epoch(network, chapter.batches(given, names, view, np.random.default_rng(0)))
+        rng = np.random.default_rng(0)
+        chapter.one_epoch(network, chapter.batches(given, names, view, rng, size))
 
     epoch()  # the first one compiles
     return seconds_of(epoch)
@@ -183,57 +186,91 @@ def feature_rows(options):
 
 
 def pass_rows(files, in_memory):
+    """Compute the features of some files, once for the time and once for the memory."""
+    began = time.perf_counter()
+    found = cold_pass(files, in_memory)
+    seconds = time.perf_counter() - began
+    tracemalloc.start()  # it makes everything slower
+    cold_pass(files, in_memory)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    hours = sum(found.frames.values()) * chapter.HOP / SR / 3600
+    group = f"{hours:.2f} hours, {'in memory' if in_memory else 'on disk'}"
+    return [
+        row("seconds for the features", group, seconds, "s"),
+        row("most Python memory for the features", group, most / 1e6, "MB"),
+    ]
+
+
+def cold_pass(files, in_memory):
     """Compute the features of some files into an empty cache."""
     settings = {"sr": SR, "n_fft": chapter.N_FFT, "hop_length": chapter.HOP}
     former = os.environ.get("AUDIOSTYLE_CACHE")
     with TemporaryDirectory() as folder:
         os.environ["AUDIOSTYLE_CACHE"] = folder
         try:
-            tracemalloc.start()
-            began = time.perf_counter()
-            found = features.extract(files, in_memory=in_memory, n_mels=chapter.N_MELS, **settings)
-            seconds, (_, most) = time.perf_counter() - began, tracemalloc.get_traced_memory()
+            return features.extract(files, in_memory=in_memory, n_mels=chapter.N_MELS, **settings)
         finally:
-            tracemalloc.stop()
             if former is None:
                 del os.environ["AUDIOSTYLE_CACHE"]
             else:
                 os.environ["AUDIOSTYLE_CACHE"] = former
-    hours = sum(found.frames.values()) * chapter.HOP / SR / 3600
-    group = f"{hours:.2f} hours, {'in memory' if in_memory else 'on disk'}"
-    return [
-        row("seconds for the features", group, seconds, "s"),
-        row("most memory for the features", group, most / 1e6, "MB"),
-    ]
 
 
 # What each change is worth
 
 
-def timed(model, given, names, view, seconds, rate, repeats=1):
+class Recipe(NamedTuple):
+    """How a network is built, what it is shown, and how it is trained."""
+
+    build: object
+    speech: object
+    view: object = chapter.as_recorded
+    look: object = chapter.as_recorded
+    rate: float = 0.001
+    fits: int = 1
+    by_batch: bool = False  # divided by the largest value of the batch, in the training only
+
+
+def timed(recipe, names, seconds):
     """Train for some seconds of processor time; the rate rises, and falls to nothing.
 
     The seconds are those of all processor cores together, so that other work on the machine
-    takes nothing from one network that another one had.
+    takes nothing from one network that another one had. Neither compiling nor reading counts.
     """
+    for name in names:
+        recipe.speech.pictures[name]  # some are computed when they are first asked for
     training.seed_everything(0)
-    adam = keras.optimizers.AdamW(rate, weight_decay=0.01, clipnorm=1.0)
+    model = recipe.build()
+    adam = keras.optimizers.AdamW(0.0, weight_decay=0.01, clipnorm=1.0)
     model.compile(optimizer=adam, jit_compile=False)
-    steps, epoch, began, gone = 0, 0, None, 0.0
-    while gone < 1:
+    for batch in drawn(recipe, [names[:16], names[16:32], names[:7]]):
+        model.train_on_batch(*batch)  # shapes that differ, at a rate of 0
+    steps, gone, began = 0, 0.0, time.process_time()
+    for batch in endless(recipe, names):
+        falling = 0.5 * (1 + np.cos(np.pi * gone))
+        model.optimizer.learning_rate = recipe.rate * min(1, (steps + 1) / 50) * falling
+        model.train_on_batch(*batch)
+        steps, gone = steps + 1, (time.process_time() - began) / seconds
+        if gone >= 1:
+            return model
+
+
+def drawn(recipe, groups):
+    """Yield one batch of each group of clips."""
+    for group in groups:
+        rng = np.random.default_rng(0)
+        for x, mask, y in chapter.batches(recipe.speech, group, recipe.view, rng):
+            yield [x, mask], y
+
+
+def endless(recipe, names):
+    """Yield batches, epoch after epoch."""
+    for epoch in count():
         rng = np.random.default_rng((0, epoch))
-        for x, mask, y in chapter.batches(given, names, view, rng):
-            for _ in range(repeats):
-                gone = (time.process_time() - began) / seconds if began else 0.0
-                falling = 0.5 * (1 + np.cos(np.pi * min(1, gone)))
-                model.optimizer.learning_rate = rate * min(1, (steps + 1) / 50) * falling
-                model.train_on_batch([x, mask], y)
-                began = began or time.process_time()  # the first call compiles
-                steps += 1
-            if gone >= 1:
-                break
-        epoch += 1
-    return steps
+        for x, mask, y in chapter.batches(recipe.speech, names, recipe.view, rng):
+            x = x / (x.max() + 1e-9) if recipe.by_batch else x
+            yield from repeat(([x, mask], y), recipe.fits)
 
 
 def recurrent_network(bands, scale, turned=True):
@@ -271,27 +308,6 @@ def short_source(y):
     return chapter.source_features(y)[: 1 + (len(y) - 320) // 160]
 
 
-def as_mean(X, ids=None, rng=None):
-    """Show magnitudes as they are, as 32-bit numbers."""
-    return np.asarray(X, np.float32)
-
-
-def by_loudest(X, ids=None, rng=None):
-    """Divide by the largest value, as the source's training does with a batch."""
-    return np.asarray(X, np.float32) / (np.max(X) + 1e-9)
-
-
-class Recipe(NamedTuple):
-    """How a network is built and what it is shown."""
-
-    build: object
-    speech: object
-    view: object = as_mean
-    look: object = as_mean
-    rate: float = 0.001
-    repeats: int = 1
-
-
 def recipes(given, options):
     """Return the published recipe and what comes of it, one change after another."""
     files = given.source.pictures.files
@@ -307,19 +323,18 @@ def recipes(given, options):
     def recurrent(bands, turned=True):
         return lambda: recurrent_network(bands, scale, turned)
 
-    def convolutions():
-        return chapter.our_network()
-
     return {
         "published, as printed: one transform a clip": Recipe(recurrent(320, False), as_printed),
         "published, as in its notebook": Recipe(recurrent(161, False), kept),
         "true lengths": Recipe(recurrent(161, False), true),
         "the backward layer turned round": Recipe(recurrent(161), true),
-        "the same, each batch three times": Recipe(recurrent(161), true, repeats=3),
-        "the same, divided in two ways": Recipe(recurrent(161), true, view=by_loudest),
+        "the same, each batch three times": Recipe(recurrent(161), true, fits=3),
+        "the same, divided in two ways": Recipe(recurrent(161), true, by_batch=True),
         "mel bands in dB, own mean and spread": Recipe(recurrent(64), mels, heard, heard),
-        "convolutions": Recipe(convolutions, given.speech, heard, heard, 0.004),
-        "changed clips: ours": Recipe(convolutions, given.speech, chapter.changed, heard, 0.004),
+        "convolutions": Recipe(chapter.our_network, given.speech, heard, heard, 0.006),
+        "changed clips: ours": Recipe(
+            chapter.our_network, given.speech, chapter.changed, heard, 0.006
+        ),
     }
 
 
@@ -329,10 +344,7 @@ def changes(options):
     learned, exam = given.names("training"), given.names("test")
     rows = []
     for name, recipe in recipes(given, options).items():
-        model = recipe.build()
-        timed(
-            model, recipe.speech, learned, recipe.view, options.seconds, recipe.rate, recipe.repeats
-        )
+        model = timed(recipe, learned, options.seconds)
         log_ps = chapter.answers(model, recipe.speech, exam, recipe.look)
         rows += rate_rows(name, {key: chapter.greedy(p) for key, p in log_ps.items()}, given.texts)
     # The last network, with the letters in the order of another set.
@@ -377,8 +389,9 @@ def strings(recordings, held, count, rng):
         parts = [own[word][held][rng.integers(len(own[word][held]))] for word in words]
         gaps = [2e-4 * rng.standard_normal(rng.integers(800, 3200)) for _ in range(len(words) + 1)]
         pieces = [gaps[0], *(piece for pair in zip(parts, gaps[1:], strict=True) for piece in pair)]
-        sounds[f"{held}-{k}"] = np.concatenate(pieces).astype(np.float32)
-        texts[f"{held}-{k}"] = " ".join(words)
+        y = np.concatenate(pieces).astype(np.float32)
+        if len(y) <= DIGIT_SECONDS * SR:  # the few that are longer are left out
+            sounds[f"{held}-{k}"], texts[f"{held}-{k}"] = y, " ".join(words)
     return sounds, texts
 
 
@@ -393,11 +406,10 @@ def digit_speech(sounds, texts, published):
         return chapter.Speech(
             pictures, letters, pd.Series({n: len(X) for n, X in pictures.items()})
         )
-    size, frames = DIGIT_SECONDS * SR, DIGIT_SECONDS * 100 - 1
+    frames = DIGIT_SECONDS * 100 - 1
     pictures = {
         name: chapter.source_features(y)[:frames].astype(np.float16) for name, y in sounds.items()
     }
-    assert max(map(len, sounds.values())) <= size
     return chapter.Speech(pictures, letters, pd.Series(frames, index=list(pictures)), 4)
 
 
@@ -412,31 +424,32 @@ def folds(options):
             "known speakers": strings(known, 1, 200, rng),
             "unknown speaker": strings({out: recordings[out]}, 1, 200, rng),
         }
-        for recipe in ("published", "ours"):
-            rows += fold_rows(out, recipe, given, options)
-    return rows + mean_rows(rows), f"FSDD: {len(recordings)} speakers, one left out in turn"
+        for name in ("published", "ours"):
+            rows += fold_rows(out, name, given, options)
+    return mean_rows(rows) + rows, f"FSDD: {len(recordings)} speakers, one left out in turn"
 
 
-def fold_rows(out, recipe, given, options):
-    """Train without one speaker, and count the errors in three ways to decode."""
-    published = recipe == "published"
-    sets = {name: digit_speech(*both, published) for name, both in given.items()}
-    learned = sets["learned"]
-    view, look = (as_mean, as_mean) if published else (chapter.changed, chapter.as_heard)
-    model = recurrent_network(161, options.scale, False) if published else chapter.our_network()
-    rate = 0.001 if published else 0.004
-    timed(model, learned, list(learned.letters), view, options.seconds, rate)
+def fold_rows(out, name, given, options):
+    """Train without one speaker, and count the errors in two ways to decode."""
+    published = name == "published"
+    sets = {part: digit_speech(*both, published) for part, both in given.items()}
+    learned, heard = sets["learned"], chapter.as_heard
+    if published:
+        recipe = Recipe(lambda: recurrent_network(161, options.scale, False), learned)
+    else:
+        recipe = Recipe(chapter.our_network, learned, chapter.changed, heard, 0.006)
+    model = timed(recipe, list(learned.letters), options.seconds)
     lexicon = chapter.Words(dict.fromkeys(WORDS, 0.1), price=50.0)
     spelling, rows = chapter.Spelling(words=lexicon, bonus=0.5), []
-    for name in ("known speakers", "unknown speaker"):
-        log_ps = chapter.answers(model, sets[name], list(sets[name].letters), look)
+    for part in ("known speakers", "unknown speaker"):
+        log_ps = chapter.answers(model, sets[part], list(sets[part].letters), recipe.look)
         ways = {
             "greedy": {key: chapter.greedy(p) for key, p in log_ps.items()},
             "word list": {key: chapter.beam_search(p, spelling) for key, p in log_ps.items()},
         }
         for way, heard in ways.items():
-            rates = chapter.errors(heard, given[name][1])
-            rows.append(row(f"WER, {name}", f"{recipe}, {way}, without {out}", rates["WER"]))
+            rates = chapter.errors(heard, given[part][1])
+            rows.append(row(f"WER, {part}", f"{name}, {way}, without {out}", rates["WER"]))
     return rows
 
 
@@ -460,9 +473,9 @@ def strangers(options):
     parts, rows = chapter.parts_of(table), []
     for speaker in sorted(table.speaker.unique()):
         own = table.speaker == speaker
-        model = chapter.our_network()
         learned = list(table.index[own & (parts == "training")])
-        timed(model, given, learned, chapter.changed, 4 * options.seconds, 0.004)
+        recipe = Recipe(chapter.our_network, given, chapter.changed, chapter.as_heard, 0.006)
+        model = timed(recipe, learned, 4 * options.seconds)
         for who, chosen in (("the same speaker", own), ("the other speaker", ~own)):
             exam = list(table.index[chosen & (parts == "test")])
             log_ps = chapter.answers(model, given, exam)
