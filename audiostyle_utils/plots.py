@@ -459,7 +459,7 @@ def words(
     ax: Axes,
     confidences: Sequence[float] = (),
 ) -> tuple[Figure, Axes]:
-    """Write words into a picture whose horizontal axis is time, with lines where they begin.
+    """Write words into a picture over time, with lines where they begin and end.
 
     Parameters
     ----------

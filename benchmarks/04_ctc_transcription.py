@@ -105,7 +105,8 @@ def transcribe_rows(options):
         for way, spelling in ways.items():
             call = lambda s=spelling: chapter.transcribe(path, options.weights, s)  # noqa: E731
             call()
-            rows.append(row("seconds for a second of speech", way, seconds_of(call, 3) / 60))
+            share = seconds_of(call, 3) * SR / len(y)
+            rows.append(row("seconds for a second of speech", way, share))
     return rows
 
 
@@ -113,7 +114,7 @@ def epoch_rows(options):
     """Time an epoch of our network on batches that are filled in different ways."""
     given = material(options.clips)
     names = given.names("training")
-    network = chapter.our_network()
+    network = chapter.our_network(192, 8)  # of the full profile
     chapter.prepare(network, 1000)
     ways = {"bucketed": given.speech.lengths, "as they come": given.speech.lengths * 0}
     rows = []
@@ -273,18 +274,6 @@ def endless(recipe, names):
             yield from repeat(([x, mask], y), recipe.fits)
 
 
-def recurrent_network(bands, scale, turned=True):
-    """Build the published network for pictures with another number of bands."""
-    x = pictures = keras.Input((None, bands))
-    mask = keras.Input((None, 1))
-    for _ in range(2):
-        x = layers.BatchNormalization()(x)
-        x = layers.Conv1D(220 // scale, 11, strides=2, padding="same", activation="relu")(x)
-    x = chapter.recurrent(layers.BatchNormalization()(x), mask, 512 // scale, turned)
-    x = layers.BatchNormalization()(x)
-    return chapter.Recogniser([pictures, mask], layers.Dense(chapter.N_SIGNS)(x))
-
-
 class Computed:
     """Pictures that a function makes of the sound when they are asked for, and then keeps."""
 
@@ -298,9 +287,16 @@ class Computed:
         return self.kept[name]
 
 
-def printed(y):
-    """The source's printed frames, of a clip padded to ten seconds."""
-    return chapter.printed_features(np.pad(y, (0, max(0, 10 * SR - len(y))))[: 10 * SR])
+def printed(y, part=np.real):
+    """The source's printed frames: one spectrum, filled up with zeros to ten seconds."""
+    spectrum = part(np.fft.rfft(y))[: 10 * SR]
+    spectrum = np.pad(spectrum, (0, 10 * SR - len(spectrum)))
+    return np.lib.stride_tricks.sliding_window_view(spectrum, 320)[::160]
+
+
+def printed_magnitudes(y):
+    """The same with the magnitudes."""
+    return printed(y, np.abs)
 
 
 def short_source(y):
@@ -308,33 +304,42 @@ def short_source(y):
     return chapter.source_features(y)[: 1 + (len(y) - 320) // 160]
 
 
+def above_floor(X, ids=None, rng=None):
+    """Show decibels above the floor, so that padding is silence."""
+    return X.astype(np.float32) + 100
+
+
 def recipes(given, options):
-    """Return the published recipe and what comes of it, one change after another."""
-    files = given.source.pictures.files
-    lengths = given.speech.lengths
-    as_printed = chapter.Speech(
-        Computed(files, printed), given.speech.letters, given.source.lengths * 0 + 499, 4
-    )
-    kept = given.source._replace(pictures=Computed(files, chapter.source_features))
-    true = chapter.Speech(Computed(files, short_source), given.speech.letters, lengths, 4)
-    mels = given.speech._replace(stride=4)
-    heard, scale = chapter.as_heard, options.scale
+    """Return the published recipe, what comes of it change by change, and two branches."""
+    files, names = given.source.pictures.files, given.source.letters
+    always, lengths = given.source.lengths, given.speech.lengths
+    frames = [
+        chapter.Speech(Computed(files, function), names, kept, 4)
+        for function, kept in (
+            (printed, always),
+            (printed_magnitudes, always),
+            (chapter.source_features, always),
+            (short_source, lengths),
+        )
+    ]
+    true, mels, heard = frames[-1], given.speech._replace(stride=4), chapter.as_heard
 
     def recurrent(bands, turned=True):
-        return lambda: recurrent_network(bands, scale, turned)
+        return lambda: chapter.source_network(options.scale, turned, bands)
 
+    ours = Recipe(chapter.our_network, given.speech, heard, heard, 0.006)
     return {
-        "published, as printed: one transform a clip": Recipe(recurrent(320, False), as_printed),
-        "published, as in its notebook": Recipe(recurrent(161, False), kept),
+        "published, as printed: one transform a clip": Recipe(recurrent(320, False), frames[0]),
+        "the same, its magnitudes": Recipe(recurrent(320, False), frames[1]),
+        "published, as in its notebook: short-time": Recipe(recurrent(161, False), frames[2]),
         "true lengths": Recipe(recurrent(161, False), true),
         "the backward layer turned round": Recipe(recurrent(161), true),
-        "the same, each batch three times": Recipe(recurrent(161), true, fits=3),
-        "the same, divided in two ways": Recipe(recurrent(161), true, by_batch=True),
-        "mel bands in dB, own mean and spread": Recipe(recurrent(64), mels, heard, heard),
-        "convolutions": Recipe(chapter.our_network, given.speech, heard, heard, 0.006),
-        "changed clips: ours": Recipe(
-            chapter.our_network, given.speech, chapter.changed, heard, 0.006
-        ),
+        "mel bands in dB": Recipe(recurrent(64), mels, above_floor, above_floor),
+        "own mean and spread": Recipe(recurrent(64), mels, heard, heard),
+        "convolutions": ours,
+        "changed clips: ours": ours._replace(view=chapter.changed),
+        "branch: turned round, three times": Recipe(recurrent(161), true, fits=3),
+        "branch: turned round, divided in two ways": Recipe(recurrent(161), true, by_batch=True),
     }
 
 
@@ -342,16 +347,16 @@ def changes(options):
     """Measure on the built-in sentences what each change is worth."""
     given = material(options.clips)
     learned, exam = given.names("training"), given.names("test")
-    rows = []
+    rows, heard = [], {}
     for name, recipe in recipes(given, options).items():
         model = timed(recipe, learned, options.seconds)
         log_ps = chapter.answers(model, recipe.speech, exam, recipe.look)
-        rows += rate_rows(name, {key: chapter.greedy(p) for key, p in log_ps.items()}, given.texts)
-    # The last network, with the letters in the order of another set.
+        heard[name] = {key: chapter.greedy(p) for key, p in log_ps.items()}
+        rows += rate_rows(name, heard[name], given.texts)
     order = np.random.default_rng(0).permutation(len(chapter.ALPHABET))
     other = str.maketrans(chapter.ALPHABET, "".join(chapter.ALPHABET[k] for k in order))
-    mixed = {key: chapter.greedy(p).translate(other) for key, p in log_ps.items()}
-    rows += rate_rows("ours, letters in another order", mixed, given.texts)
+    mixed = {key: text.translate(other) for key, text in heard["changed clips: ours"].items()}
+    rows += rate_rows("branch: ours, letters in another order", mixed, given.texts)
     return rows, f"spoken: {options.clips} clips, {len(learned)} of them to learn from"
 
 
@@ -435,7 +440,7 @@ def fold_rows(out, name, given, options):
     sets = {part: digit_speech(*both, published) for part, both in given.items()}
     learned, heard = sets["learned"], chapter.as_heard
     if published:
-        recipe = Recipe(lambda: recurrent_network(161, options.scale, False), learned)
+        recipe = Recipe(lambda: chapter.source_network(options.scale), learned)
     else:
         recipe = Recipe(chapter.our_network, learned, chapter.changed, heard, 0.006)
     model = timed(recipe, list(learned.letters), options.seconds)
@@ -447,8 +452,8 @@ def fold_rows(out, name, given, options):
             "greedy": {key: chapter.greedy(p) for key, p in log_ps.items()},
             "word list": {key: chapter.beam_search(p, spelling) for key, p in log_ps.items()},
         }
-        for way, heard in ways.items():
-            rates = chapter.errors(heard, given[part][1])
+        for way, written in ways.items():
+            rates = chapter.errors(written, given[part][1])
             rows.append(row(f"WER, {part}", f"{name}, {way}, without {out}", rates["WER"]))
     return rows
 
@@ -475,7 +480,7 @@ def strangers(options):
         own = table.speaker == speaker
         learned = list(table.index[own & (parts == "training")])
         recipe = Recipe(chapter.our_network, given, chapter.changed, chapter.as_heard, 0.006)
-        model = timed(recipe, learned, 4 * options.seconds)
+        model = timed(recipe, learned, options.sentence_seconds)
         for who, chosen in (("the same speaker", own), ("the other speaker", ~own)):
             exam = list(table.index[chosen & (parts == "test")])
             log_ps = chapter.answers(model, given, exam)
@@ -510,6 +515,9 @@ def main():
     parser.add_argument("--clips", type=int, default=600, help="built-in sentences")
     parser.add_argument(
         "--seconds", type=float, default=120, help="of training, all cores together"
+    )
+    parser.add_argument(
+        "--sentence-seconds", type=float, default=480, help="the same, for the part strangers"
     )
     parser.add_argument("--scale", type=int, default=4, help="divides the published layers")
     parser.add_argument("--strings", type=int, default=1500, help="of digits to learn from")

@@ -19,7 +19,7 @@ ENTRY = Entry(
     title="CMU ARCTIC: the same sentences by several speakers, in studio quality",
     licence="Free for any use, with the notice of Carnegie Mellon University kept",
     source="http://festvox.org/cmu_arctic/: one archive a speaker",
-    size="About 1,130 sentences, one hour, a speaker; 16 kHz, mono",
+    size="About 1,130 sentences, 50 minutes, a speaker; 16 kHz, mono",
     citation="J. Kominek, A. W. Black (2004). The CMU Arctic speech databases. ISCA Workshop on "
     "Speech Synthesis",
     chapters=("04_ctc_transcription",),
