@@ -35,6 +35,9 @@ _REMEDY = "Convert it to WAV, FLAC, OGG or MP3, and check that it plays elsewher
 _BLOCK = 65_536
 # Sound that is streamed to a file carries a size near the largest number as "not known".
 _UNKNOWN_SIZE = 0x7FFF0000
+# FFmpeg's readers of what phones and browsers record. Others are left out: some of its formats are
+# lists of further files and addresses, which a recording has no business to open.
+_CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,aac,amr,amrnb,amrwb,caf,asf"
 _MAGIC = (b"RIFF", b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"FORM")
 _CUT_CHUNK = re.compile(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 _CUT_STREAM = ("lacks an end-of-stream bit", "Junk after the last page", "Calculated frame count")
@@ -53,8 +56,9 @@ def load(
 ) -> tuple[np.ndarray, int]:
     """Read a recording, or a part of it, at the rate that you ask for.
 
-    WAV, FLAC, OGG and MP3 are read, and whatever else libsndfile knows. Only the part that is
-    asked for is decoded (of OGG also what comes before it), so a short part of a long file is
+    WAV, FLAC, OGG and MP3 are read, and whatever else libsndfile knows. FFmpeg reads what phones
+    record: M4A, 3GP, and the sound of MP4 and WebM videos. Only the part that is asked for is
+    decoded (of OGG, and by FFmpeg, also what comes before it), so a short part of a long file is
     quick.
 
     Parameters
@@ -415,6 +419,8 @@ def _as_path(path: str | os.PathLike) -> Path:
         raise InputError(f"{path!r} is not a path. Give the name of a sound file.")
     if len(os.path.basename(text).encode()) > 255:
         raise InputError(f"The name {os.path.basename(text)[:40]}... is too long for a file.")
+    if "://" in text:
+        raise InputError(f"{text} is an address. Download the file first, and give its path.")
     return Path(os.path.expanduser(text))
 
 
@@ -445,11 +451,32 @@ def _decode(path: Path, offset: float, duration: float | None) -> tuple[np.ndarr
             _refuse_short(y.shape[-1], count, file, path)
             if file.format == "MP3" and first + count == file.frames:
                 _refuse_guess(stream.tell(), path)
-    except (sf.LibsndfileError, TypeError) as error:  # TypeError: a .raw file has no header
-        raise InputError(_why_unreadable(path)) from error
+    except (sf.LibsndfileError, TypeError):  # TypeError: a .raw file has no header
+        y, native = _decode_container(path, offset, duration)
     if not np.isfinite(y).all():
         raise InputError(f"{path} holds NaN or infinite samples. Export it again from its source.")
     return np.ascontiguousarray(y), native
+
+
+def _decode_container(path: Path, offset: float, duration: float | None) -> tuple[np.ndarray, int]:
+    """Read part of the first sound track of a file that libsndfile does not know."""
+    import av
+
+    try:
+        with path.open("rb") as stream:
+            with av.open(stream, options={"format_whitelist": _CONTAINERS}) as container:
+                tracks = container.streams.audio
+                native = tracks[0].rate if tracks else 0
+                planes, blocks = av.AudioResampler(format="fltp"), []
+                for frame in container.decode(tracks[0]) if tracks else ():
+                    blocks += [block.to_ndarray() for block in planes.resample(frame)]
+    except av.FFmpegError as error:
+        raise InputError(_why_unreadable(path)) from error
+    if not blocks:
+        raise InputError(f"{path} has no sound track, or is cut short. Check that it plays.")
+    y = np.concatenate(blocks, axis=1)
+    first, count = _span(y.shape[1], native, offset, duration, str(path))
+    return y[:, first : first + count], native
 
 
 def _read_part(file, first: int, count: int) -> np.ndarray:
@@ -518,8 +545,8 @@ def _states_length(path: Path) -> bool:
 def _why_unreadable(path: Path) -> str:
     """Tell a sound file that is broken from a file that is no sound."""
     with path.open("rb") as file:
-        known = file.read(4).startswith(_MAGIC)
-    if known:
+        head = file.read(8)
+    if head.startswith(_MAGIC) or head[4:] == b"ftyp":
         return f"{path} is cut short or damaged. Copy or download it again."
     return f"{path} holds no sound in a format that can be read. {_REMEDY}"
 

@@ -371,6 +371,18 @@ def test_sentences_are_dealt_whole(chapter):
     assert chapter.parts_of(own).equals(own.part)
 
 
+def test_a_collection_without_a_test_is_refused(chapter):
+    with pytest.raises(InputError, match="No clip is left for test, training"):
+        chapter.check_parts(pd.Series(["validation"]))
+
+
+def test_a_text_that_was_not_normalised_is_refused(chapter):
+    with pytest.raises(InputError, match="normalise the text first"):
+        chapter.encode("Hello, world")
+    with pytest.raises(InputError, match="give a list"):
+        chapter.word_shares("one text")
+
+
 # Training
 
 
@@ -487,6 +499,28 @@ def test_a_recording_may_have_any_format_rate_and_length(chapter, clip, tmp_path
     long = chapter.transcribe(tmp_path / "long.wav", SHIPPED[0])
     assert chapter.errors({"a": long.text}, {"a": " ".join([here] * 8)})["CER"] < 0.1
     assert long.words[-1].end > 7 * (len(y) / sr + 2)
+
+
+def test_a_constant_offset_changes_nothing(chapter, clip, tmp_path):
+    y, sr = audio.load(clip[0], 16_000)
+    texts = []
+    for name, offset in (("as_is.flac", 0.0), ("offset.flac", 0.1)):
+        audio.save(tmp_path / name, 0.5 * y + offset, sr)
+        texts.append(chapter.transcribe(tmp_path / name, SHIPPED[0]).text)
+    assert texts[0] == texts[1]
+
+
+def test_no_word_ends_behind_the_recording(chapter, clip, tmp_path):
+    y, sr = audio.load(clip[0], 16_000)
+    for cut in range(3):
+        audio.save(tmp_path / "a.flac", y[: len(y) // 2 + 160 * cut], sr)
+        found = chapter.transcribe(tmp_path / "a.flac", SHIPPED[0])
+        assert all(word.start < word.end <= found.seconds for word in found.words)
+
+
+def test_a_word_list_is_no_spelling(chapter, clip):
+    with pytest.raises(InputError, match="spelling is no Spelling"):
+        chapter.transcribe(clip[0], SHIPPED[0], chapter.Words({"one": 1.0}))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import io
 import re
 from html.parser import HTMLParser
 
+import av
 import numpy as np
 import pytest
 import soundfile as sf
@@ -271,3 +272,64 @@ def test_resampling_keeps_pitch_and_duration(sr, target):
 def test_resampling_refuses_a_wrong_rate():
     with pytest.raises(InputError, match="-1"):
         audio.resample(np.ones(10, np.float32), -1, 22050)
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("m4a", "aac"), ("mp4", "aac"), ("webm", "libopus")])
+def test_what_phones_record_is_read(tmp_path, suffix, codec):
+    path, rate = tmp_path / f"voice.{suffix}", 48_000
+    t = np.arange(2 * rate) / rate
+    y = np.stack([0.4 * np.sin(2 * np.pi * f * t) for f in (440, 660)]).astype(np.float32)
+    write_with_ffmpeg(path, y, rate, codec)
+    read, sr = audio.load(path, None, mono=False)
+    assert sr == rate and read.shape[0] == 2 and abs(read.shape[1] - 2 * rate) < 4096
+    for channel, pitch in zip(read, (440, 660), strict=True):
+        spectrum = np.abs(np.fft.rfft(channel[rate // 2 : 3 * rate // 2]))  # bins of one hertz
+        assert spectrum.argmax() == pitch
+        assert np.std(channel[rate // 2 : rate]) == pytest.approx(0.4 / np.sqrt(2), rel=0.05)
+    part, _ = audio.load(path, None, mono=False, offset=0.5, duration=0.25)
+    np.testing.assert_array_equal(part, read[:, rate // 2 : 3 * rate // 4])
+
+
+def write_with_ffmpeg(path, y, rate, codec):
+    """Encode a signal as a phone or a browser would."""
+    with av.open(path, "w") as container:
+        stream = container.add_stream(codec, rate=rate, layout="stereo")
+        frame = av.AudioFrame.from_ndarray(y, format="fltp", layout="stereo")
+        frame.sample_rate = rate
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+
+
+def test_a_container_that_is_cut_short_says_so(tmp_path):
+    path = tmp_path / "voice.m4a"
+    write_with_ffmpeg(path, np.zeros((2, 48_000), np.float32), 48_000, "aac")
+    whole = path.read_bytes()
+    for size in (32, len(whole) // 2, len(whole) - 200):
+        path.write_bytes(whole[:size])
+        with pytest.raises(InputError, match=r"voice\.m4a .*is cut short"):
+            audio.load(path)
+
+
+def test_a_film_without_sound_says_so(tmp_path):
+    path = tmp_path / "silent.mp4"
+    with av.open(path, "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width = stream.height = 16
+        frame = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+    with pytest.raises(InputError, match="silent.mp4 has no sound track"):
+        audio.load(path)
+
+
+def test_a_list_of_files_is_not_followed(tmp_path):
+    write_with_ffmpeg(tmp_path / "a.m4a", np.zeros((2, 48_000), np.float32), 48_000, "aac")
+    path = tmp_path / "list.ffconcat"
+    path.write_text("ffconcat version 1.0\nfile a.m4a\n")
+    with pytest.raises(InputError, match="list.ffconcat holds no sound"):
+        audio.load(path)
+
+
+def test_an_address_is_no_path():
+    with pytest.raises(InputError, match="Download the file first"):
+        audio.load("https://example.org/voice.wav")

@@ -46,7 +46,6 @@ def test_what_is_no_path(path):
 CONTENTS = {
     "text": b"This is a letter and no sound.\n" * 50,
     "zeros": bytes(5000),
-    "m4a": b"\x00\x00\x00\x20ftypM4A " + bytes(5000),
     "noise": np.random.default_rng(0).integers(0, 256, 5000, dtype=np.uint8).tobytes(),
 }
 
