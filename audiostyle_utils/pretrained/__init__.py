@@ -35,6 +35,7 @@ import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +118,12 @@ def load(name: str | os.PathLike) -> Weights:
     """
     path = _path(name)
     if not path.is_file():
-        known = ", ".join(names()) or "none so far"
-        raise InputError(f"There are no weights {os.fspath(name)!r}. The package has: {known}.")
+        known, near = names(), get_close_matches(os.fspath(name), names(), n=1, cutoff=0.5)
+        advice = f" Did you mean {near[0]}?" if near else ""
+        raise InputError(
+            f"There are no weights {os.fspath(name)!r}.{advice} "
+            f"The package has: {', '.join(known) or 'none so far'}."
+        )
     card = _read_card(path.with_suffix(".json"))
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != card["sha256"]:
