@@ -223,6 +223,36 @@ def test_many_groups_of_one_measure_stand_below_each_other(monkeypatch):
     assert [strong.astext() for strong in turned.findall(nodes.strong)] == ["1"]
 
 
+def rows_of(table):
+    return [[e.astext() for e in row.findall(nodes.entry)] for row in table.findall(nodes.row)]
+
+
+def measured(name, groups):
+    return [{"metric": name, "group": g, "value": v, "unit": "s"} for g, v in groups.items()]
+
+
+def test_a_table_that_would_be_nearly_empty_has_a_row_for_each_value(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "book" / "_ext"))
+    from audiostyle_book import metrics_table
+
+    names = {f"epoch {k}": {f"way {k}{j}": 10 * k + j for j in range(2)} for k in range(4)}
+    found = rows_of(metrics_table([m for name, of in names.items() for m in measured(name, of)]))
+    assert found[0] == ["Measure", "What", "Value", "Unit"]
+    assert found[1:] == [
+        [f"epoch {k}", f"way {k}{j}", str(10 * k + j), "s"] for k in range(4) for j in range(2)
+    ]
+
+
+def test_groups_with_long_names_stand_below_each_other(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "book" / "_ext"))
+    from audiostyle_book import metrics_table
+
+    long = {f"learned from one speaker, heard another {k}": k for k in range(2)}
+    short = {f"heard {k}": k for k in range(2)}
+    assert rows_of(metrics_table(measured("time", long)))[0] == ["What", "time (s)"]
+    assert rows_of(metrics_table(measured("time", short)))[0] == ["Measure", *short, "Unit"]
+
+
 def test_a_chapter_shows_the_runs_that_it_asks_for(pages):
     page = pages["chapters/01_style_transfer"]
     benchmark, run = page.find_all("table")

@@ -28,6 +28,8 @@ BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 
 # Cells of up to so many letters are kept on one line.
 SHORT = 18
+# Letters in the names of all groups together, beyond which columns leave a page.
+_WIDE = 60
 
 
 class Results(SphinxDirective):
@@ -195,7 +197,8 @@ def folded(summary, lines):
 def metrics_table(metrics):
     """One row for each measure; one column for each group where groups are compared.
 
-    Where there are many groups and few measures it is the other way round: a page is narrow.
+    Where there are many groups, or long names, and few measures it is the other way round: a page
+    is narrow. Where most of such a table would be empty, each value has a row.
     """
     if any(metric.get("group") for metric in metrics):
         return comparison_table(metrics)
@@ -220,7 +223,9 @@ def comparison_table(metrics):
     for m in metrics:
         row = (m["metric"], described(m.get("data", "")), m["unit"], m.get("better", ""))
         cells.setdefault(row, {})[m.get("group", "")] = m["value"]
-    if len(groups) >= 4 * len(cells):
+    if 3 * sum(map(len, cells.values())) < len(groups) * len(cells):
+        return listed_table(cells)
+    if len(groups) >= 4 * len(cells) or (len(cells) < 4 and sum(map(len, groups)) > _WIDE):
         return turned_table(cells)
     with_data = any(row[1] for row in cells)
     heads = ("Measure", *(["On"] if with_data else []), *(g or "Value" for g in groups), "Unit")
@@ -240,14 +245,28 @@ def turned_table(cells):
     """One row for each group, in the order in which they were measured; one column a measure."""
     groups = dict.fromkeys(group for values in cells.values() for group in values)
     heads = {
-        key: ", ".join(filter(None, key[:2])) + (f" ({key[2]})" if key[2] else "")
-        for key in cells
+        key: ", ".join(filter(None, key[:2])) + (f" ({key[2]})" if key[2] else "") for key in cells
     }
     rows = [
         (group or "Value", *(_compared(cells[key], group, key[3]) for key in cells))
         for group in groups
     ]
     return table(("What", *heads.values()), rows, numeric=set(heads.values()))
+
+
+def listed_table(cells):
+    """One row for each value: few groups have the same measures, and a grid would be empty."""
+    rows = [
+        (
+            ", ".join(filter(None, key[:2])),
+            group or "Value",
+            _compared(values, group, key[3]),
+            key[2],
+        )
+        for key, values in cells.items()
+        for group in sorted(values, key=_place)
+    ]
+    return table(("Measure", "What", "Value", "Unit"), rows, numeric={"Value"})
 
 
 def _place(group):
