@@ -104,7 +104,7 @@ def load(
     return _resample(y, native, sr), sr
 
 
-def save(path: str | os.PathLike, y: np.ndarray, sr: float) -> None:
+def save(path: str | os.PathLike, y: np.ndarray, sr: float, *, comment: str = "") -> None:
     """Write a signal to a file whose format follows from its suffix.
 
     The file appears whole or not at all: it is written beside its place, then moved there.
@@ -120,6 +120,9 @@ def save(path: str | os.PathLike, y: np.ndarray, sr: float) -> None:
         Signal between -1 and 1.
     sr : int
         Sample rate in hertz. MP3 knows only the rates of `MP3_RATES`.
+    comment : str
+        A line about the sound that is kept in the file's metadata, for whoever gets the file.
+        ASCII only: MP3 files written here know no other letters.
 
     Raises
     ------
@@ -135,10 +138,12 @@ def save(path: str | os.PathLike, y: np.ndarray, sr: float) -> None:
     peak = float(np.abs(y).max())
     if peak > 1 + 1e-6:
         raise InputError(f"y peaks at {peak:.4g}, and a file holds -1 to 1: call normalise first.")
+    if not comment.isascii():
+        raise InputError(f"comment is {comment!r}. Give ASCII letters only.")
     target, sr = _target(path), check_rate(sr)
     _check_format(target, y, sr)
     with _replacing(target) as temporary:
-        _encode(temporary, np.clip(y, -1, 1), sr, target.suffix.lower())
+        _encode(temporary, np.clip(y, -1, 1), sr, target.suffix.lower(), comment)
 
 
 def excerpt(y: np.ndarray, sr: float, start: float, duration: float) -> np.ndarray:
@@ -633,13 +638,15 @@ def _replacing(target: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _encode(target, y: np.ndarray, sr: int, suffix: str) -> None:
+def _encode(target, y: np.ndarray, sr: int, suffix: str, comment: str = "") -> None:
     """Write samples to a path or to an open binary stream."""
     import soundfile as sf
 
     kind, subtype = FORMATS[suffix]
     samples = np.atleast_2d(y).T  # (samples, channels)
     with sf.SoundFile(target, "w", sr, samples.shape[1], subtype=subtype, format=kind) as file:
+        if comment:
+            file.comment = comment
         for first in range(0, len(samples), _BLOCK):
             file.write(samples[first : first + _BLOCK])
 

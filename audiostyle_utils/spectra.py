@@ -208,15 +208,74 @@ def mel_spectrogram(
     import librosa
 
     n_mels, sr = _whole(n_mels, "n_mels", 1), check_rate(sr)
-    top = sr / 2 if fmax is None else fmax
-    if not (_is_real(fmin) and _is_real(top) and 0 <= fmin < top <= sr / 2):
-        raise InputError(
-            f"fmin {fmin!r} and fmax {fmax!r} must satisfy 0 <= fmin < fmax <= {sr / 2:g}."
-        )
+    top = _top(sr, fmin, fmax)
     power = np.abs(stft(y, n_fft, hop_length)) ** 2
     # From power alone librosa would take n_fft for even.
     bands = {"n_mels": n_mels, "fmin": fmin, "fmax": top}
     return librosa.feature.melspectrogram(S=power, sr=sr, n_fft=n_fft, **bands)
+
+
+def magnitude_from_mel(
+    M: np.ndarray,
+    sr: int,
+    n_fft: int = 2048,
+    n_iter: int = 30,
+    fmin: float = 0.0,
+    fmax: float | None = None,
+) -> np.ndarray:
+    """Find magnitudes whose mel bands have the given power, the inverse of `mel_spectrogram`.
+
+    There are fewer bands than bins, so that many spectra fit. The power of a bin starts as what
+    its bands hold, shared out by their filters. Then each round multiplies it by how much its
+    bands lack, as in non-negative matrix factorisation, which lowers the squared error and never
+    leaves the range of power.
+
+    Parameters
+    ----------
+    M : np.ndarray, shape (n_mels, frames)
+        Power in each band, 0 or more.
+    sr : int
+        Sample rate in hertz.
+    n_fft : int
+        Samples in a frame, even.
+    n_iter : int
+        Number of rounds.
+    fmin, fmax : float
+        As for `mel_spectrogram`.
+
+    Returns
+    -------
+    np.ndarray, float32, shape (1 + n_fft // 2, frames)
+        Magnitudes, 0 or more; 0 in bins that belong to no band.
+
+    Raises
+    ------
+    InputError
+        M is negative, not finite or no matrix, or a parameter is out of range.
+
+    Chapter
+    -------
+    05_melgan_vc
+
+    References
+    ----------
+    D. Lee, H. S. Seung (2001). Algorithms for non-negative matrix factorization. NeurIPS.
+    """
+    import librosa
+
+    M, sr, n_iter = _single_matrix(M, "M"), check_rate(sr), _whole(n_iter, "n_iter", 0)
+    n_fft, top = _whole(n_fft, "n_fft", 2), _top(sr, fmin, fmax)
+    if n_fft % 2:
+        raise InputError(f"n_fft is {n_fft}. Give an even number.")
+    bank = librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=len(M), fmin=fmin, fmax=top)
+    loudest = float(M.max())
+    if loudest == 0:
+        return np.zeros((bank.shape[1], M.shape[1]), np.float32)
+    wanted, overlap = bank.T @ (M / np.float32(loudest)), bank.T @ bank
+    power = wanted / np.maximum(overlap.sum(axis=1, keepdims=True), _FLOOR)
+    for _ in range(n_iter):
+        power *= wanted / np.maximum(overlap @ power, _FLOOR)
+    return np.sqrt(power * np.float32(loudest))
 
 
 def to_db(S: np.ndarray, ref: float | None = None, top_db: float | None = 80.0) -> np.ndarray:
@@ -538,11 +597,21 @@ def _frame_size(n_fft: int | None, bins: int) -> int:
     return n_fft
 
 
-def _single_matrix(S: np.ndarray) -> np.ndarray:
-    """Return magnitudes of one channel."""
-    S = _magnitudes(S)
+def _top(sr: int, fmin: float, fmax: float | None) -> float:
+    """Return the upper end of the mel bands in hertz."""
+    top = sr / 2 if fmax is None else fmax
+    if not (_is_real(fmin) and _is_real(top) and 0 <= fmin < top <= sr / 2):
+        raise InputError(
+            f"fmin {fmin!r} and fmax {fmax!r} must satisfy 0 <= fmin < fmax <= {sr / 2:g}."
+        )
+    return top
+
+
+def _single_matrix(S: np.ndarray, name: str = "S") -> np.ndarray:
+    """Return magnitudes, or power, of one channel."""
+    S = _magnitudes(S, name)
     if S.ndim != 2 or S.size == 0:
-        raise InputError(f"S has shape {S.shape}. Give (bins, frames), one channel at a time.")
+        raise InputError(f"{name} has shape {S.shape}. Give (bins, frames), one channel at a time.")
     return S
 
 
@@ -554,13 +623,15 @@ def _matrix(D: np.ndarray, name: str, kinds: str) -> np.ndarray:
     return D
 
 
-def _magnitudes(S: np.ndarray) -> np.ndarray:
+def _magnitudes(S: np.ndarray, name: str = "S") -> np.ndarray:
     """Return magnitudes as float32, or say why they are none."""
-    S = _finite(S, "S", "fiu")
+    S = _finite(S, name, "fiu")
     if S.size and S.min() < 0:
-        raise InputError(f"S goes down to {S.min():.3g}. Give magnitudes, 0 or more: np.abs(D).")
+        raise InputError(
+            f"{name} goes down to {S.min():.3g}. Give magnitudes, 0 or more: np.abs(D)."
+        )
     with np.errstate(over="ignore"):
-        return _finite(S.astype(np.float32, copy=False), "S", "f")
+        return _finite(S.astype(np.float32, copy=False), name, "f")
 
 
 def _finite(x: np.ndarray, name: str, kinds: str) -> np.ndarray:

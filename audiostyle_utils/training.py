@@ -6,7 +6,7 @@ import numbers
 import os
 import random
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -95,41 +95,8 @@ def _watched() -> bool:
     )
 
 
-class Checkpoint:
-    """Keeps a training of Keras, so that one that was stopped goes on as if it had not been.
-
-    All that training changes is kept: weights, statistics of normalisation, the seeds of dropout
-    and other random layers, the optimizer with its count of steps. What the caller draws has to
-    follow from the epoch's number, such as the order of the data from
-    ``np.random.default_rng((seed, epoch))``. The model itself is not stored: build and compile
-    the same one again. It works with Keras on TensorFlow and on PyTorch; on PyTorch, each random
-    layer has to be given a seed.
-
-    ::
-
-        checkpoint = Checkpoint("runs/genres", settings)
-        history = checkpoint.restore(model)
-        for epoch in range(len(history), epochs):
-            history.append(train_one_epoch(model, epoch))
-            checkpoint.save(model, history)
-
-    Parameters
-    ----------
-    folder : str or path
-        Where to keep it; made when it is first needed.
-    settings : dict
-        Whatever the course of the training depends on, as text, numbers, lists and dicts. A
-        checkpoint that was made with other settings is refused.
-
-    Raises
-    ------
-    InputError
-        The settings cannot be written as JSON.
-
-    Chapter
-    -------
-    02_genre_cnn
-    """
+class _CheckpointFile:
+    """The file of a checkpoint: its arrays, and a header with the settings and the history."""
 
     def __init__(self, folder: str | os.PathLike, settings: dict[str, object]) -> None:
         self.file = Path(folder).expanduser() / "checkpoint.safetensors"
@@ -141,62 +108,18 @@ class Checkpoint:
                 "lists and dicts."
             ) from error
 
-    def restore(self, model) -> list[dict[str, float]]:
-        """Bring a model to where the training stopped.
+    def _backend(self) -> str:
+        """Name what computes, since each draws random numbers of its own."""
+        raise NotImplementedError
 
-        Parameters
-        ----------
-        model : keras.Model
-            Built and compiled, as it was when the training began.
-
-        Returns
-        -------
-        list of dict
-            One dict of measures for each epoch that is done. Where nothing was kept it is empty,
-            and the model is left as it is.
-
-        Raises
-        ------
-        InputError
-            What was kept has other settings, belongs to another model or backend, or is damaged;
-            or the model is not built or compiled, or has a layer without the seed that it needs.
-            The model is then left as it is.
-        """
-        variables = _variables(model)
-        if not self.file.exists():
-            return []
-        header, arrays = self._read()
-        self._check(header)
-        self._check_fit(arrays, variables)
-        for name, variable in variables:
-            variable.assign(arrays[name])
-        return header["history"]
-
-    def save(self, model, history: list[dict[str, float]]) -> None:
-        """Keep a model and its history, in place of what was kept before.
-
-        The new file replaces the old one in a single step, so that a training that is killed at
-        any moment has one or the other.
-
-        Parameters
-        ----------
-        model : keras.Model
-            Built and compiled.
-        history : list of dict
-            One dict for each epoch so far: a number for each measure.
-
-        Raises
-        ------
-        InputError
-            The folder holds a checkpoint with other settings or cannot be written, the history
-            is not as described, or the model is not built or compiled or has a layer without
-            the seed that it needs.
-        """
+    def _keep(
+        self, arrays: dict[str, np.ndarray], history: list[dict[str, float]], **more: object
+    ) -> None:
+        """Write all that is needed to go on, unless the folder belongs to other settings."""
         if self.file.exists():
             self._check(self._read(tensors=False)[0])
-        arrays = {name: _array(variable) for name, variable in _variables(model)}
-        header = {"settings": self._settings, "history": _plain(history), "backend": _backend()}
-        text = json.dumps(header, sort_keys=True)
+        header = {"settings": self._settings, "history": _plain(history), **more}
+        text = json.dumps(header | {"backend": self._backend()}, sort_keys=True)
         self._write(arrays, {"header": text, "sha256": _digest(text, arrays)})
 
     def _write(self, arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
@@ -253,17 +176,15 @@ class Checkpoint:
                 f"{self.file} was made with other settings: {'; '.join(differing)}. Go on with the "
                 "former ones, choose another folder, or remove the file."
             )
-        if header["backend"] != _backend():
+        kept_by, ours = header["backend"], self._backend()
+        if kept_by != ours:
             raise InputError(
-                f"{self.file} was made with Keras on {header['backend']}, and this is "
-                f"{_backend()}, which draws other random numbers. Set KERAS_BACKEND="
-                f"{header['backend']}, or choose another folder."
+                f"{self.file} was made with {kept_by}, and this is {ours}, which draws other "
+                f"random numbers. Set KERAS_BACKEND={kept_by}, or choose another folder."
             )
 
-    def _check_fit(self, arrays: dict[str, np.ndarray], variables: list) -> None:
+    def _check_fit(self, kept: dict[str, tuple], wanted: dict[str, tuple]) -> None:
         """Refuse what belongs to another model, before anything is changed."""
-        kept = {name: array.shape for name, array in arrays.items()}
-        wanted = {name: tuple(variable.shape) for name, variable in variables}
         wrong = [name for name in sorted({*kept, *wanted}) if kept.get(name) != wanted.get(name)]
         if wrong:
             name = wrong[0]
@@ -272,6 +193,236 @@ class Checkpoint:
                 f"and {wanted.get(name)} here. Build the model that was trained, or remove the "
                 "file."
             )
+
+
+class Checkpoint(_CheckpointFile):
+    """Keeps a training of Keras, so that one that was stopped goes on as if it had not been.
+
+    All that training changes is kept: weights, statistics of normalisation, the seeds of dropout
+    and other random layers, the optimizer with its count of steps. What the caller draws has to
+    follow from the epoch's number, such as the order of the data from
+    ``np.random.default_rng((seed, epoch))``. The model itself is not stored: build and compile
+    the same one again. It works with Keras on TensorFlow and on PyTorch; on PyTorch, each random
+    layer has to be given a seed.
+
+    ::
+
+        checkpoint = Checkpoint("runs/genres", settings)
+        history = checkpoint.restore(model)
+        for epoch in range(len(history), epochs):
+            history.append(train_one_epoch(model, epoch))
+            checkpoint.save(model, history)
+
+    Parameters
+    ----------
+    folder : str or path
+        Where to keep it; made when it is first needed.
+    settings : dict
+        Whatever the course of the training depends on, as text, numbers, lists and dicts. A
+        checkpoint that was made with other settings is refused.
+
+    Raises
+    ------
+    InputError
+        The settings cannot be written as JSON.
+
+    Chapter
+    -------
+    02_genre_cnn
+    """
+
+    def _backend(self) -> str:
+        return _backend()
+
+    def restore(self, model) -> list[dict[str, float]]:
+        """Bring a model to where the training stopped.
+
+        Parameters
+        ----------
+        model : keras.Model
+            Built and compiled, as it was when the training began.
+
+        Returns
+        -------
+        list of dict
+            One dict of measures for each epoch that is done. Where nothing was kept it is empty,
+            and the model is left as it is.
+
+        Raises
+        ------
+        InputError
+            What was kept has other settings, belongs to another model or backend, or is damaged;
+            or the model is not built or compiled, or has a layer without the seed that it needs.
+            The model is then left as it is.
+        """
+        variables = _variables(model)
+        if not self.file.exists():
+            return []
+        header, arrays = self._read()
+        self._check(header)
+        self._check_fit(_shapes(arrays), _shapes(dict(variables)))
+        for name, variable in variables:
+            variable.assign(arrays[name])
+        return header["history"]
+
+    def save(self, model, history: list[dict[str, float]]) -> None:
+        """Keep a model and its history, in place of what was kept before.
+
+        The new file replaces the old one in a single step, so that a training that is killed at
+        any moment has one or the other.
+
+        Parameters
+        ----------
+        model : keras.Model
+            Built and compiled.
+        history : list of dict
+            One dict for each epoch so far: a number for each measure.
+
+        Raises
+        ------
+        InputError
+            The folder holds a checkpoint with other settings or cannot be written, the history
+            is not as described, or the model is not built or compiled or has a layer without
+            the seed that it needs.
+        """
+        self._keep({name: _array(variable) for name, variable in _variables(model)}, history)
+
+
+class TorchCheckpoint(_CheckpointFile):
+    """Keeps a training of PyTorch, so that one that was stopped goes on as if it had not been.
+
+    It keeps the parts that the training changes: networks, optimizers, gradient scalers, running
+    averages, whatever has ``state_dict()`` and ``load_state_dict()``. What is drawn has to follow
+    from the number of the step, such as ``torch.Generator().manual_seed(...)`` for each. Nothing
+    is pickled: arrays lie in a safetensors file, and the rest in its header as text.
+
+    ::
+
+        parts = {"generator": generator, "critic": critic, "adam": optimizer}
+        checkpoint = TorchCheckpoint("runs/voices", settings)
+        history = checkpoint.restore(parts)
+        for step in range(len(history), steps):
+            history.append(train_one_step(step))
+            checkpoint.save(parts, history)
+
+    Parameters
+    ----------
+    folder, settings
+        As for `Checkpoint`.
+
+    Raises
+    ------
+    InputError
+        The settings cannot be written as JSON.
+
+    Chapter
+    -------
+    05_melgan_vc
+    """
+
+    def _backend(self) -> str:
+        return "torch without Keras"
+
+    def restore(self, parts: Mapping[str, object]) -> list[dict[str, float]]:
+        """Bring the parts of a training to where it stopped.
+
+        Parameters
+        ----------
+        parts : mapping of str to object
+            As they were when the training began, by the names under which `save` got them.
+
+        Returns
+        -------
+        list of dict
+            The history that was kept; empty where nothing was, and then the parts stay as they
+            are.
+
+        Raises
+        ------
+        InputError
+            What was kept has other settings or belongs to other networks, or is damaged. The
+            parts are then left as they are.
+        """
+        if not self.file.exists():
+            return []
+        header, arrays = self._read()
+        self._check(header)
+        states = _unpacked(header.get("states", {}), arrays)
+        self._check_fit(_network_shapes(states), _network_shapes(_states(parts)))
+        for name, part in parts.items():
+            part.load_state_dict(states[name])
+        return header["history"]
+
+    def save(self, parts: Mapping[str, object], history: list[dict[str, float]]) -> None:
+        """Keep the parts and the history, in place of what was kept before.
+
+        The new file replaces the old one in a single step, so that a training that is killed at
+        any moment has one or the other.
+
+        Parameters
+        ----------
+        parts : mapping of str to object
+            What the training changes, by name.
+        history : list of dict
+            One dict of numbers for each step, or each so many steps, so far.
+
+        Raises
+        ------
+        InputError
+            The folder holds a checkpoint with other settings or cannot be written, or the history
+            is not as described.
+        """
+        arrays: dict[str, np.ndarray] = {}
+        self._keep(arrays, history, states=_packed(_states(parts), "", arrays))
+
+
+def _states(parts: Mapping[str, object]) -> dict[str, object]:
+    return {str(name): part.state_dict() for name, part in parts.items()}
+
+
+def _packed(value: object, name: str, arrays: dict[str, np.ndarray]) -> object:
+    """Return a state as JSON in which each tensor is the name of an array, put into `arrays`.
+
+    Keys may be numbers, which JSON does not know, so that a dict becomes a list of pairs.
+    """
+    if isinstance(value, Mapping):
+        pairs = value.items()
+        return {"dict": [[key, _packed(item, f"{name}/{key}", arrays)] for key, item in pairs]}
+    if isinstance(value, list | tuple):
+        items = [_packed(item, f"{name}/{i}", arrays) for i, item in enumerate(value)]
+        return {"tuple" if isinstance(value, tuple) else "list": items}
+    if hasattr(value, "detach"):
+        arrays[name] = _array(value)
+        return {"tensor": name}
+    return value
+
+
+def _unpacked(value: object, arrays: dict[str, np.ndarray]) -> object:
+    """Return the state that `_packed` took apart."""
+    import torch
+
+    if not isinstance(value, dict):
+        return value
+    if "tensor" in value:
+        return torch.from_numpy(arrays[value["tensor"]])
+    if "dict" in value:
+        return {key: _unpacked(item, arrays) for key, item in value["dict"]}
+    ((kind, items),) = value.items()
+    return {"list": list, "tuple": tuple}[kind](_unpacked(item, arrays) for item in items)
+
+
+def _network_shapes(states: Mapping[str, object]) -> dict[str, tuple]:
+    """Return the shapes of the networks; an optimizer has none before its first step."""
+    return {name: () for name in states} | {
+        f"{name}/{key}": tuple(value.shape)
+        for name, state in states.items()
+        for key, value in state.items()
+        if hasattr(value, "shape")
+    }
+
+
+def _shapes(arrays: Mapping[str, object]) -> dict[str, tuple]:
+    return {name: tuple(array.shape) for name, array in arrays.items()}
 
 
 def _variables(model) -> list[tuple[str, object]]:
@@ -306,7 +457,7 @@ def _refuse_unseeded(model) -> None:
 
 
 def _array(variable) -> np.ndarray:
-    value = variable.value
+    value = variable if hasattr(variable, "detach") else variable.value
     if hasattr(value, "detach"):  # PyTorch's tensors, which may lie on a graphics card
         value = value.detach().cpu()
     # A copy in memory order, and of the same number of dimensions, 0 included.

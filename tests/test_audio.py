@@ -74,6 +74,16 @@ def test_a_long_clip_is_written_in_every_format(tmp_path):
         assert sf.info(tmp_path / f"a{suffix}").frames == y.size
 
 
+@pytest.mark.parametrize("suffix", sorted(audio.FORMATS))
+def test_a_comment_goes_with_the_file(tmp_path, suffix):
+    for name, comment in (("with", "Translated, and no recording (05)"), ("without", "")):
+        path = tmp_path / f"{name}{suffix}"
+        audio.save(path, tone(), 22050, comment=comment)
+        with sf.SoundFile(path) as file:
+            assert file.comment == comment
+        assert audio.load(path, None)[0].size == 22050
+
+
 def test_mono_is_the_mean_of_the_channels(tmp_path):
     left, right = tone(size=0.8), tone(size=0.2)
     audio.save(tmp_path / "a.flac", np.stack([left, right]), 22050)

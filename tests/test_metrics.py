@@ -1,3 +1,4 @@
+import librosa
 import numpy as np
 import pytest
 
@@ -124,6 +125,46 @@ def test_onsets_follow_rhythm_and_not_pitch():
 def test_onsets_need_a_few_frames():
     with pytest.raises(InputError, match="at least 2560"):
         metrics.onset_correlation(noise(100), noise(9999), SR)
+
+
+@pytest.mark.parametrize(("ripples", "decibels"), [(3, 8.0), (10, 4.0)])
+def test_cepstral_distortion_is_the_mean_square_of_smooth_decibels(ripples, decibels):
+    y = noise(2 * SR)
+    places = librosa.hz_to_mel(np.fft.rfftfreq(y.size, 1 / SR)) / librosa.hz_to_mel(SR / 2)
+    gain = 10 ** (decibels * np.cos(np.pi * ripples * places) / 20)
+    coloured = np.fft.irfft(gain * np.fft.rfft(y), y.size)
+    found = metrics.mel_cepstral_distortion(coloured, y, SR)
+    assert found == pytest.approx(decibels / np.sqrt(2), rel=0.06)
+
+
+def test_cepstral_distortion_knows_neither_level_nor_tempo_nor_silence_around():
+    y = notes(MELODY)
+    gap = np.zeros(SR // 2, np.float32)
+    held = np.concatenate([notes([p], 0.5 + 0.1 * (p % 3)) for p in MELODY])
+    for other in (0.1 * y, np.concatenate([gap, y, gap])):
+        assert metrics.mel_cepstral_distortion(other, y, SR) < 0.5
+    high = notes([p + 12 for p in MELODY])
+    ours, theirs = (metrics.mel_cepstral_distortion(z, y, SR) for z in (held, high))
+    assert ours < 0.3 * theirs
+
+
+def test_cepstral_distortion_needs_sound():
+    with pytest.raises(InputError, match="reference is silent"):
+        metrics.mel_cepstral_distortion(notes(MELODY), np.zeros(SR), SR)
+
+
+def test_seams_are_the_change_at_the_borders_against_that_elsewhere():
+    levels = np.cumsum(np.ones((4, 13)), axis=1)
+    assert metrics.seam_ratio(levels, [4, 8]) == pytest.approx(1)
+    levels[:, 8:] += 3  # a step of 4 in place of 1
+    assert metrics.seam_ratio(levels, [4, 8]) == pytest.approx(2.5)
+    assert metrics.seam_ratio(-levels, [8]) == pytest.approx(4)
+
+
+@pytest.mark.parametrize("borders", [[], [0], [13], [1.5], range(1, 13)])
+def test_seams_need_borders_within_and_other_places(borders):
+    with pytest.raises(InputError, match="borders"):
+        metrics.seam_ratio(np.random.default_rng(0).normal(size=(4, 13)), borders)
 
 
 @pytest.mark.parametrize(

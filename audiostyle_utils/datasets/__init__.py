@@ -19,10 +19,12 @@ from . import (
     previews,
     spoken,
     style_clips,
+    voices,
 )
 from .catalogue import Dataset, Entry
+from .domains import load_domain
 
-__all__ = ["Dataset", "Entry", "available", "catalogue", "load_dataset"]
+__all__ = ["Dataset", "Entry", "available", "catalogue", "load_dataset", "load_domain"]
 
 # Each of these modules has an ENTRY, find() for what lies on this computer, and load().
 _MODULES = (
@@ -39,6 +41,7 @@ _MODULES = (
     cmu_arctic,
     fsdd,
     librispeech,
+    voices,
     previews,
 )
 

@@ -137,8 +137,8 @@ def line(index: int, seed: int = 0) -> Line:
     -------
     04_ctc_transcription
     """
-    _check_whole("index", index, 0, _MOST_CLIPS - 1)
-    _check_whole("seed", seed, 0, _MOST_SEED)
+    check_whole("index", index, 0, _MOST_CLIPS - 1)
+    check_whole("seed", seed, 0, _MOST_SEED)
     name, part = f"{seed}-{index:05}", _TURNS[index % len(_TURNS)]
     rng = Random(f"spoken/{name}")
     return Line(
@@ -237,17 +237,46 @@ def load(clips: int = CLIPS, seed: int = 0) -> Dataset:
     -------
     04_ctc_transcription
     """
-    _check_whole("clips", clips, 1, _MOST_CLIPS)
-    _check_whole("seed", seed, 0, _MOST_SEED)
-    lines = [line(index, seed) for index in range(clips)]
-    dataset = _dataset(_folder(), lines)
+    check_whole("clips", clips, 1, _MOST_CLIPS)
+    check_whole("seed", seed, 0, _MOST_SEED)
+    return collection(ENTRY, _folder(), [line(index, seed) for index in range(clips)])
+
+
+def collection(entry: Entry, root: Path, lines: list[Line]) -> Dataset:
+    """Give the clips of some lines in a folder of the cache, and make those that are missing.
+
+    Parameters
+    ----------
+    entry : Entry
+        The data set that they belong to.
+    root : pathlib.Path
+        Where they are kept; made if need be.
+    lines : list of Line
+        What is said, and how. Their names are those of the files.
+
+    Returns
+    -------
+    Dataset
+        With the labels that `load` names.
+
+    Raises
+    ------
+    InputError
+        The cache cannot be written.
+
+    Chapter
+    -------
+    05_melgan_vc
+    """
+    dataset = _dataset(root, lines, entry)
     missing = _missing(dataset)
     if missing:
         _make([line for line in lines if line.name in missing], dataset.root)
     return dataset
 
 
-def _check_whole(name: str, value: int, low: int, high: int) -> None:
+def check_whole(name: str, value: int, low: int, high: int) -> None:
+    """Refuse what is no whole number between two ends."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise InputError(f"{name} is {value!r}; give a whole number from {low} to {high}.")
 
@@ -261,18 +290,22 @@ def _sentence(part: str, rng: Random) -> str:
 
 
 def _folder() -> Path:
+    numbers = [SR, _RATES, _PITCHES, _PAUSE, _ROOM, _WET, _NOISE, _LEVEL, _PEAK]
+    return folder_of(ENTRY, [_VERSION, RULES, VOICES, _TURNS, numbers])
+
+
+def folder_of(entry: Entry, rules: list[object]) -> Path:
     """Name a folder by what the clips depend on, so that none is ever out of date."""
     packages = {package: version(package) for package in _MADE_WITH}
-    numbers = [SR, _RATES, _PITCHES, _PAUSE, _ROOM, _WET, _NOISE, _LEVEL, _PEAK]
-    made_from = json.dumps([_VERSION, RULES, VOICES, _TURNS, numbers, packages])
-    return cache_dir() / f"{ENTRY.name}-{hashlib.sha256(made_from.encode()).hexdigest()[:16]}"
+    made_from = json.dumps([*rules, packages])
+    return cache_dir() / f"{entry.name}-{hashlib.sha256(made_from.encode()).hexdigest()[:16]}"
 
 
-def _dataset(root: Path, lines: list[Line]) -> Dataset:
+def _dataset(root: Path, lines: list[Line], entry: Entry = ENTRY) -> Dataset:
     keys = ("text", "speaker", "rate", "pitch", "part")
     files = {line.name: root / f"{line.name}.flac" for line in lines}
     labels = {line.name: {key: getattr(line, key) for key in keys} for line in lines}
-    return Dataset(ENTRY.name, ENTRY, root, files, labels)
+    return Dataset(entry.name, entry, root, files, labels)
 
 
 def _missing(dataset: Dataset) -> set[str]:

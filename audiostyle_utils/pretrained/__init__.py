@@ -44,6 +44,7 @@ import numpy as np
 from ..errors import InputError
 
 __all__ = ["Weights", "keras_arrays", "load", "names", "save", "set_keras_arrays"]
+__all__ += ["set_torch_arrays", "torch_arrays"]
 
 FOLDER = Path(__file__).parent
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")  # of weights that come with the package
@@ -244,16 +245,79 @@ def set_keras_arrays(model: Any, arrays: Mapping[str, np.ndarray]) -> None:
     """
     variables = _variables(model)
     given = {name: np.asarray(array) for name, array in arrays.items() if _KERAS.match(name)}
-    for name in [*variables, *given]:
-        wanted = tuple(variables[name].shape) if name in variables else "nothing"
-        found = given[name].shape if name in given else "nothing"
-        if wanted != found:
-            raise InputError(
-                f"The weights do not fit the model: {name} is {wanted} in the model and {found} "
-                "among the arrays. Build the model with the settings that it was trained with."
-            )
+    wanted = {name: tuple(variable.shape) for name, variable in variables.items()}
+    _check_fit(wanted, {name: array.shape for name, array in given.items()})
     for name, variable in variables.items():
         variable.assign(given[name])
+
+
+def torch_arrays(module: Any) -> dict[str, np.ndarray]:
+    """Take the weights out of a PyTorch module, for `save`.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Any one with weights, on any device.
+
+    Returns
+    -------
+    dict
+        NumPy arrays by the names of ``module.state_dict()``: copies, which stay as they are when
+        the module is trained on.
+
+    Raises
+    ------
+    InputError
+        The module has no weights.
+
+    Chapter
+    -------
+    05_melgan_vc
+    """
+    state = module.state_dict()
+    if not state:
+        raise InputError("The module has no weights: there is nothing to keep.")
+    return {name: np.array(value.detach().cpu().numpy()) for name, value in state.items()}
+
+
+def set_torch_arrays(module: Any, arrays: Mapping[str, np.ndarray]) -> None:
+    """Put weights into a PyTorch module that is built like the one they were taken from.
+
+    All names and shapes are checked before the first value is set. The values take the type of the
+    module's own, so that arrays in float16 may go into a module in float32.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        On any device.
+    arrays : mapping of str to np.ndarray
+        As given by `torch_arrays`.
+
+    Raises
+    ------
+    InputError
+        A weight is missing, left over or of another shape: the first of them is named.
+
+    Chapter
+    -------
+    05_melgan_vc
+    """
+    import torch
+
+    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    _check_fit(wanted, {name: np.shape(array) for name, array in arrays.items()})
+    module.load_state_dict({name: torch.from_numpy(np.array(a)) for name, a in arrays.items()})
+
+
+def _check_fit(wanted: dict[str, tuple], found: dict[str, tuple]) -> None:
+    """Compare the shapes that a model has with those of arrays."""
+    for name in [*wanted, *found]:
+        ours, theirs = wanted.get(name, "nothing"), found.get(name, "nothing")
+        if ours != theirs:
+            raise InputError(
+                f"The weights do not fit the model: {name} is {ours} in the model and {theirs} "
+                "among the arrays. Build the model with the settings that it was trained with."
+            )
 
 
 def _variables(model: Any) -> dict[str, Any]:
