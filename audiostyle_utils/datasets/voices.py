@@ -58,9 +58,10 @@ def load(clips: int = CLIPS) -> Dataset:
     -------
     Dataset
         Files "low-00000", "high-00000" and so on. ``labels`` has for each ``"text"`` (lower-case
-        letters, apostrophes, spaces), ``"speaker"`` ("low" or "high") and ``"part"``: "training",
-        in which no sentence is said twice, or "test", in which both say the same ones; test
-        sentence number 3 is in "low-test-003" and "high-test-003".
+        letters, apostrophes, spaces), ``"speaker"`` ("low" or "high"), ``"part"``: "training",
+        in which no sentence is said twice, or "test", in which both say the same ones, and
+        ``"sentence"``: what follows the speaker in the name. Test sentence number 3 is in
+        "low-test-003" and "high-test-003".
 
     Raises
     ------
@@ -75,7 +76,8 @@ def load(clips: int = CLIPS) -> Dataset:
     lines = _lines(clips)
     made = collection(ENTRY, _folder(), lines)
     labels = {
-        line.name: {"text": line.text, "speaker": line.name.split("-")[0], "part": line.part}
+        line.name: dict(zip(("speaker", "sentence"), line.name.split("-", 1), strict=True))
+        | {"text": line.text, "part": line.part}
         for line in lines
     }
     return Dataset(made.name, made.entry, made.root, made.files, labels)
