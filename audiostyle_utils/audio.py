@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from numbers import Real
 from pathlib import Path
 from uuid import uuid4
@@ -102,6 +103,38 @@ def load(
     if sr is None:
         return y, native
     return _resample(y, native, sr), sr
+
+
+def stream(path: str | os.PathLike, sr: float, *, seconds: float = 10.0) -> Iterator[np.ndarray]:
+    """Read a recording of any length block by block, so that it never lies in memory as a whole.
+
+    Parameters
+    ----------
+    path : str or path
+        File to read, of any format that `load` reads.
+    sr : int
+        Sample rate of the blocks in hertz.
+    seconds : float
+        Length of a block. Blocks may be a little longer or shorter, and the last one as it comes.
+
+    Yields
+    ------
+    np.ndarray, float32, shape (samples,)
+        The mean of the channels. Joined, the blocks are what `load` gives, but for rounding and
+        for a sample at the end.
+
+    Raises
+    ------
+    InputError
+        As `load` does; of a file that is damaged further on, when that place is reached.
+
+    Chapter
+    -------
+    05_melgan_vc
+    """
+    sr, path = check_rate(sr), _readable(path)
+    _check_time(seconds, "seconds")
+    return _stream(path, sr, seconds)
 
 
 def save(path: str | os.PathLike, y: np.ndarray, sr: float, *, comment: str = "") -> None:
@@ -458,9 +491,7 @@ def _decode(path: Path, offset: float, duration: float | None) -> tuple[np.ndarr
                 _refuse_guess(stream.tell(), path)
     except (sf.LibsndfileError, TypeError):  # TypeError: a .raw file has no header
         y, native = _decode_container(path, offset, duration)
-    if not np.isfinite(y).all():
-        raise InputError(f"{path} holds NaN or infinite samples. Export it again from its source.")
-    return np.ascontiguousarray(y), native
+    return np.ascontiguousarray(_finite_block(y, path)), native
 
 
 def _decode_container(path: Path, offset: float, duration: float | None) -> tuple[np.ndarray, int]:
@@ -482,6 +513,72 @@ def _decode_container(path: Path, offset: float, duration: float | None) -> tupl
     y = np.concatenate(blocks, axis=1)
     first, count = _span(y.shape[1], native, offset, duration, str(path))
     return y[:, first : first + count], native
+
+
+def _stream(path: Path, sr: int, seconds: float) -> Iterator[np.ndarray]:
+    """Yield the blocks of `stream`."""
+    import soundfile as sf
+
+    try:
+        with sf.SoundFile(path) as file:
+            _refuse_cut(file, path)
+            file.seek(0)
+            count, done = round(seconds * file.samplerate), 0
+            for y in _resampled(_native_blocks(file, count), file.samplerate, sr):
+                done += y.size
+                yield _finite_block(y, path)
+            _refuse_short(round(done * file.samplerate / sr) + 2, file.frames, file, path)
+    except (sf.LibsndfileError, TypeError):
+        yield from _stream_container(path, sr, round(seconds * sr))
+
+
+def _native_blocks(file, count: int) -> Iterator[np.ndarray]:
+    """Yield the mean of the channels, so many samples at a time."""
+    if file.format != "MP3":
+        for block in file.blocks(count, dtype="float32", always_2d=True):
+            yield block.mean(axis=1)
+        return
+    # soundfile jumps to where it is after each read, and an MP3 needs a run-up to each jump.
+    for first in range(0, file.frames, count):
+        yield _read_part(file, first, min(count, file.frames - first)).mean(axis=0)
+
+
+def _resampled(blocks: Iterator[np.ndarray], native: int, sr: int) -> Iterator[np.ndarray]:
+    """Resample blocks so that their joins do not show."""
+    import soxr
+
+    resampler = soxr.ResampleStream(native, sr, 1, dtype="float32")
+    for block in blocks:
+        y = resampler.resample_chunk(block)
+        if y.size:
+            yield y
+    y = resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+    if y.size:
+        yield y
+
+
+def _stream_container(path: Path, sr: int, samples: int) -> Iterator[np.ndarray]:
+    """Yield the first sound track of a file that libsndfile does not know."""
+    import av
+
+    waiting: list[np.ndarray] = []
+    try:
+        with path.open("rb") as stream:
+            with av.open(stream, options={"format_whitelist": _CONTAINERS}) as container:
+                resampler = av.AudioResampler(format="flt", layout="mono", rate=sr)
+                for frame in chain(container.decode(container.streams.audio[0]), [None]):
+                    waiting += [block.to_ndarray()[0] for block in resampler.resample(frame)]
+                    if waiting and (frame is None or sum(map(len, waiting)) >= samples):
+                        yield _finite_block(np.concatenate(waiting), path)
+                        waiting = []
+    except (av.FFmpegError, IndexError) as error:
+        raise InputError(_why_unreadable(path)) from error
+
+
+def _finite_block(y: np.ndarray, path: Path) -> np.ndarray:
+    if not np.isfinite(y).all():
+        raise InputError(f"{path} holds NaN or infinite samples. Export it again from its source.")
+    return y
 
 
 def _read_part(file, first: int, count: int) -> np.ndarray:

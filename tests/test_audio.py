@@ -84,6 +84,39 @@ def test_a_comment_goes_with_the_file(tmp_path, suffix):
         assert audio.load(path, None)[0].size == 22050
 
 
+@pytest.mark.parametrize("sr", [16000, 22050, 44100])
+@pytest.mark.parametrize("suffix", sorted(audio.FORMATS))
+def test_a_stream_is_what_load_gives(tmp_path, suffix, sr):
+    path = tmp_path / f"a{suffix}"
+    audio.save(path, np.stack([tone(seconds=3.2), tone(660, seconds=3.2)]), 22050)
+    y, blocks = audio.load(path, sr)[0], list(audio.stream(path, sr, seconds=0.5))
+    assert len(blocks) > 5 and max(map(len, blocks)) < 0.75 * sr
+    joined = np.concatenate(blocks)
+    assert abs(joined.size - y.size) <= 1
+    size = min(joined.size, y.size)
+    assert np.abs(joined[:size] - y[:size]).max() < 1e-3
+
+
+def test_a_phones_recording_is_streamed(tmp_path):
+    path = tmp_path / "a.m4a"
+    write_with_ffmpeg(path, np.tile(tone(sr=44100, seconds=2), (2, 1)), 44100, "aac")
+    y, blocks = audio.load(path, 16000)[0], list(audio.stream(path, 16000, seconds=0.5))
+    joined = np.concatenate(blocks)
+    assert len(blocks) >= 4 and abs(joined.size - y.size) < 200
+    middle = slice(4000, 24000)
+    assert np.abs(joined[middle] - y[middle]).max() < 0.01
+
+
+def test_a_file_that_breaks_off_is_named_by_the_stream(tmp_path):
+    audio.save(tmp_path / "a.flac", np.random.default_rng(0).uniform(-0.5, 0.5, 99999), 22050)
+    content = (tmp_path / "a.flac").read_bytes()
+    (tmp_path / "a.flac").write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match="cut short|damaged|Convert it"):
+        list(audio.stream(tmp_path / "a.flac", 22050))
+    with pytest.raises(InputError, match="does not exist|no file|There is no"):
+        audio.stream(tmp_path / "none.wav", 22050)
+
+
 def test_mono_is_the_mean_of_the_channels(tmp_path):
     left, right = tone(size=0.8), tone(size=0.2)
     audio.save(tmp_path / "a.flac", np.stack([left, right]), 22050)
