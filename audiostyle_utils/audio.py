@@ -565,9 +565,11 @@ def _stream_container(path: Path, sr: int, samples: int) -> Iterator[np.ndarray]
     try:
         with path.open("rb") as stream:
             with av.open(stream, options={"format_whitelist": _CONTAINERS}) as container:
-                resampler = av.AudioResampler(format="flt", layout="mono", rate=sr)
+                resampler = av.AudioResampler(format="fltp", rate=sr)
                 for frame in chain(container.decode(container.streams.audio[0]), [None]):
-                    waiting += [block.to_ndarray()[0] for block in resampler.resample(frame)]
+                    waiting += [
+                        block.to_ndarray().mean(axis=0) for block in resampler.resample(frame)
+                    ]
                     if waiting and (frame is None or sum(map(len, waiting)) >= samples):
                         yield _finite_block(np.concatenate(waiting), path)
                         waiting = []
