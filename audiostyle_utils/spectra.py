@@ -278,6 +278,79 @@ def magnitude_from_mel(
     return np.sqrt(power * np.float32(loudest))
 
 
+def waveform_by_descent(
+    M: np.ndarray,
+    sr: int,
+    n_fft: int = 2048,
+    hop_length: int = 512,
+    n_iter: int = 2000,
+    learning_rate: float = 0.003,
+    seed: int = 0,
+) -> np.ndarray:
+    """Find a signal with a mel spectrogram by gradient descent on its samples.
+
+    It begins with faint noise. Each step of Adam lowers the mean absolute difference in mel
+    power; the rate falls by a ten-thousandth a step. It is there to be compared with: the phases
+    of `magnitude_from_mel` and `griffin_lim` are found far sooner. It needs PyTorch.
+
+    Parameters
+    ----------
+    M : np.ndarray, shape (n_mels, frames)
+        Power in each band, 0 or more; two frames or more.
+    sr : int
+        Sample rate in hertz.
+    n_fft, hop_length : int
+        Samples in a frame, and from one frame to the next.
+    n_iter : int
+        Number of steps.
+    learning_rate : float
+        Rate of the first step.
+    seed : int
+        Of the noise.
+
+    Returns
+    -------
+    np.ndarray, float32, shape ((frames - 1) * hop_length,)
+        Signal.
+
+    Raises
+    ------
+    InputError
+        M is negative, not finite, no matrix or too short, or a parameter is out of range.
+
+    Chapter
+    -------
+    05_melgan_vc
+
+    References
+    ----------
+    R. Decorsière, P. Søndergaard, E. MacDonald, T. Dau (2015). Inversion of auditory
+    spectrograms, traditional spectrograms, and other envelope representations. IEEE/ACM TASLP
+    23(1).
+    """
+    import librosa
+    import torch
+
+    M, sr, n_iter = _single_matrix(M, "M"), check_rate(sr), _whole(n_iter, "n_iter", 0)
+    n_fft, hop_length = _whole(n_fft, "n_fft", 2), _whole(hop_length, "hop_length", 1)
+    rate, samples = _positive(learning_rate, "learning_rate"), (M.shape[1] - 1) * hop_length
+    if samples <= n_fft // 2:
+        raise InputError(f"M has {M.shape[1]} frames. Give enough for {n_fft // 2} samples.")
+    bank = torch.from_numpy(librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=len(M)))
+    wanted, window = torch.from_numpy(M.astype(np.float32)), torch.hann_window(n_fft)
+    noise = np.random.default_rng(seed).normal(0, 0.01, samples).astype(np.float32)
+    y = torch.from_numpy(noise).requires_grad_()
+    adam = torch.optim.Adam([y], lr=rate)
+    slower = torch.optim.lr_scheduler.ExponentialLR(adam, 0.9999)
+    for _ in range(n_iter):
+        power = torch.stft(y, n_fft, hop_length, window=window, return_complex=True).abs() ** 2
+        adam.zero_grad()
+        (bank @ power - wanted).abs().mean().backward()
+        adam.step()
+        slower.step()
+    return y.detach().numpy()
+
+
 def to_db(S: np.ndarray, ref: float | None = None, top_db: float | None = 80.0) -> np.ndarray:
     """Return magnitudes in decibels: 20 log10(S / ref).
 

@@ -82,8 +82,13 @@ def plain_phases(S, length, rounds):
     """Return the sound and the seconds of plain Griffin-Lim from noise."""
     began = time.perf_counter()
     y = librosa.griffinlim(
-        S, n_iter=rounds, momentum=0, hop_length=chapter.HOP, n_fft=chapter.N_FFT,
-        random_state=FILTER_SEED, length=length,
+        S,
+        n_iter=rounds,
+        momentum=0,
+        hop_length=chapter.HOP,
+        n_fft=chapter.N_FFT,
+        random_state=FILTER_SEED,
+        length=length,
     )
     return y, time.perf_counter() - began
 
@@ -102,7 +107,11 @@ def published_run(clips, options):
     y, phases = plain_phases(np.expm1(X).T, len(clips[0]), options.rounds)
     print(f"published: {search:.0f} s + {phases:.1f} s", flush=True)
     return {
-        "X": X, "y": y, "own": history[:, 1].min(), "search": search, "all": search + phases,
+        "X": X,
+        "y": y,
+        "own": history[:, 1].min(),
+        "search": search,
+        "all": search + phases,
         "points": [(seconds, x.reshape(X.shape)) for seconds, x in track.points],
     }
 
@@ -172,18 +181,36 @@ def rows_of(clips, options, cold):
         ("The same, later in a session", "s", "lower", published["all"], warm),
         ("Fresh judge, finished sound", "loss", "lower", *scored),
         ("Fresh judge, array of magnitudes", "loss", "lower", target, judge(ours["X"])),
-        ("The published draw of filters, array", "loss", "lower", published["own"],
-         own(ours["X"])),
+        ("The published draw of filters, array", "loss", "lower", published["own"], own(ours["X"])),
         ("Search until the fresh judge's score of the published array", "s", "lower", *reached),
-        ("Search until the published array's score by its own draw", "s", "lower",
-         published["search"], own_seconds),
+        (
+            "Search until the published array's score by its own draw",
+            "s",
+            "lower",
+            published["search"],
+            own_seconds,
+        ),
         ("Phases until the published spectral convergence", "s", "lower", *phases),
-        ("Rounds until the published spectral convergence", "", "lower", race["published"][1],
-         race["ours"][1]),
-        ("Search and phases together, each to the published mark", "s", "lower",
-         *(np.add(reached, phases))),
-        ("Spectral convergence that both must reach", "dB", "lower", race["target"],
-         race["target"]),
+        (
+            "Rounds until the published spectral convergence",
+            "",
+            "lower",
+            race["published"][1],
+            race["ours"][1],
+        ),
+        (
+            "Search and phases together, each to the published mark",
+            "s",
+            "lower",
+            *(np.add(reached, phases)),
+        ),
+        (
+            "Spectral convergence that both must reach",
+            "dB",
+            "lower",
+            race["target"],
+            race["target"],
+        ),
         ("Chroma correlation with the content", "", "higher", *chroma),
         ("Onset correlation with the content", "", "higher", *onsets),
         ("Negative cells of the array", "%", "lower", 100 * np.mean(published["X"] < 0), 0.0),
@@ -198,8 +225,12 @@ def with_ratios(rows):
         for group, value in zip(("published", "ours"), values, strict=True)
     ]
     table += [
-        {"metric": f"{name}, published over ours", "value": float(published / ours),
-         "unit": "times", "group": "ratio"}
+        {
+            "metric": f"{name}, published over ours",
+            "value": float(published / ours),
+            "unit": "times",
+            "group": "ratio",
+        }
         for name, unit, _, published, ours in rows
         if unit in ("s", "loss")
     ]
@@ -231,11 +262,19 @@ def by_length(lengths):
         taken, _ = timed_transfer(long_clips(seconds))
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         print(f"{seconds} s of sound: {taken:.1f} s, {memory:.2f} GiB", flush=True)
-        rows += [("Ours: whole transfer", "s", seconds, taken),
-                 ("Ours: most memory of the process", "GiB", seconds, memory)]
+        rows += [
+            ("Ours: whole transfer", "s", seconds, taken),
+            ("Ours: most memory of the process", "GiB", seconds, memory),
+        ]
     for seconds in sorted(lengths):
-        rows += [("Published: one evaluation of about 320", "s", seconds,
-                  published_evaluation(long_clips(seconds)))]
+        rows += [
+            (
+                "Published: one evaluation of about 320",
+                "s",
+                seconds,
+                published_evaluation(long_clips(seconds)),
+            )
+        ]
     return [
         {"metric": name, "unit": unit, "group": f"{seconds} s of sound", "value": value}
         for name, unit, seconds, value in rows
@@ -266,16 +305,21 @@ def main():
     }
     if options.lengths:
         path = results.record(
-            "01_style_transfer", by_length(options.lengths), variant="lengths",
+            "01_style_transfer",
+            by_length(options.lengths),
+            variant="lengths",
             data="Mozart K. 545 on an organ (content), Maple Leaf Rag on a piano (style)",
-            seconds=time.perf_counter() - began, **shared,
+            seconds=time.perf_counter() - began,
+            **shared,
         )
         print(f"wrote {path.name}", flush=True)
     path = results.record(
-        "01_style_transfer", with_ratios(rows_of(clips, options, cold)),
+        "01_style_transfer",
+        with_ratios(rows_of(clips, options, cold)),
         variant="benchmark" + ("-" + recordings if own else ""),
         data=f"{recordings}: {names[0]} (content), {names[1]} (style)",
-        seconds=time.perf_counter() - began, **shared,
+        seconds=time.perf_counter() - began,
+        **shared,
     )
     print(f"wrote {path.name}", flush=True)
 

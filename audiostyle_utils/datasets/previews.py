@@ -10,13 +10,21 @@ ROOT = Path(__file__).parent / "previews"
 ENTRY = Entry(
     name="previews",
     title="What each chapter makes, to hear before one begins",
-    licence="CC BY 4.0, as the book's prose and figures",
+    licence="CC BY 4.0, as the book's prose and figures; the sentence of CMU ARCTIC is free for any "
+    "use, with the notice of Carnegie Mellon University kept",
     source="Chapter 1's transfer_style with alpha 0.1; a tape of four songs of the band for "
     "chapter 2; a fiddle tune continued by chapter 3; three test sentences of the set spoken, not "
-    "changed, for chapter 4; all by book/_tools/previews.py",
-    size="One MP3 a chapter, 50 to 120 kB each",
+    "changed, for chapter 4; a sentence of CMU ARCTIC, ten seconds of the band and chapter 5's "
+    "translate_audio for chapter 5; all by book/_tools/previews.py",
+    size="One MP3 a chapter, three for chapter 5, 50 to 120 kB each",
     citation="The audio-style book",
-    chapters=("01_style_transfer", "02_genre_cnn", "03_lstm_music", "04_ctc_transcription"),
+    chapters=(
+        "01_style_transfer",
+        "02_genre_cnn",
+        "03_lstm_music",
+        "04_ctc_transcription",
+        "05_melgan_vc",
+    ),
     kind="built-in",
 )
 
@@ -27,7 +35,7 @@ def find() -> Dataset | None:
     Returns
     -------
     Dataset or None
-        One file a chapter, by the chapter's name; None where the package was installed without.
+        The files by name, which begins with the chapter's; None where the package was installed without.
 
     Chapter
     -------

@@ -1,7 +1,7 @@
 """Make the previews: what each chapter will have made by its end, to hear at its beginning.
 
 Run it when a chapter's method has changed: .venv/bin/python -m book._tools.previews 03_lstm_music
-(without a name it makes all of them).
+(without a name it makes all of them; those of chapter 5 need CMU ARCTIC).
 """
 
 import sys
@@ -46,16 +46,40 @@ def spoken_sentences():
     return np.concatenate([first, *(part for y in others for part in (gap, y))]), 16_000
 
 
+def man_reading():
+    """Return a sentence that chapter 5's translator of voices has not heard, by bdl."""
+    clips = load_dataset("cmu_arctic").files
+    y, sr = audio.load(clips["bdl/arctic_b0020"], 16_000)
+    return audio.normalise(y), sr
+
+
+def jazz_excerpt():
+    """Return ten seconds of jazz by an artist that chapter 5's translator has not met."""
+    y, sr = audio.load(load_dataset("band").files["jazz.00007"], 16_000, offset=2, duration=10)
+    return audio.normalise(y), sr
+
+
+def translated_sentence():
+    """Return the sentence by bdl, and the same as chapter 5 translates it."""
+    tape = previews.ROOT / "05_melgan_vc_bdl.mp3"
+    made, sr = load_chapter("05_melgan_vc").translate_audio(tape, to="slt")
+    parts = [audio.normalise(y) for y in (audio.load(tape, sr)[0], made)]
+    return np.concatenate([parts[0], np.zeros(sr // 2, np.float32), parts[1]]), sr
+
+
 MAKERS = {
     "01_style_transfer": style_transfer,
     "02_genre_cnn": genre_tape,
     "03_lstm_music": continued_tune,
     "04_ctc_transcription": spoken_sentences,
+    "05_melgan_vc_bdl": man_reading,
+    "05_melgan_vc_jazz": jazz_excerpt,
+    "05_melgan_vc": translated_sentence,
 }
 
 
 def main() -> None:
-    """Write one MP3 a chapter into the package."""
+    """Write the MP3 files into the package."""
     previews.ROOT.mkdir(exist_ok=True)
     wanted = sys.argv[1:] or MAKERS
     for name in wanted:
