@@ -1,12 +1,16 @@
 """Chapter 5: each loss by hand, who learns from which, and translation of any length."""
 
 import copy
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+import soundfile as sf
 import torch
 
-from audiostyle_utils import InputError, load_chapter
+from audiostyle_utils import InputError, audio, load_chapter, load_dataset, metrics, training
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +77,8 @@ def test_a_translation_that_keeps_all_arrows_pays_least(chapter):
     assert float(chapter.travel_loss(t, -t)) > 1
 
 
-def test_identity_is_the_mean_absolute_difference(chapter):
-    b, again = torch.tensor([0.5, -1.0]), torch.tensor([0.0, -0.5])
-    assert float(chapter.identity_loss(b, again)) == 0.5
+def test_difference_is_the_mean_absolute_one(chapter):
+    assert float(chapter.difference(torch.tensor([0.5, -1.0]), torch.tensor([0.0, -0.5]))) == 0.5
 
 
 # Who learns from which
@@ -83,19 +86,53 @@ def test_identity_is_the_mean_absolute_difference(chapter):
 
 def test_the_critics_step_changes_the_critic_alone(chapter, parts):
     before = {name: weights_of(parts[name]) for name in ("generator", "critic", "siamese")}
-    chapter.critic_step(parts, crops(chapter), crops(chapter, seed=1))
+    fake = chapter.translated(parts["generator"], crops(chapter))
+    chapter.critic_step(parts, fake, crops(chapter, seed=1))
     assert not same(before["critic"], parts["critic"])
     assert same(before["generator"], parts["generator"])
     assert same(before["siamese"], parts["siamese"])
     assert all(p.grad is None for p in parts["generator"].parameters())
 
 
+def generator_step(chapter, parts, b_seed=1, **weights):
+    a, b, near = (crops(chapter, seed=seed) for seed in (0, b_seed, 2))
+    fake = chapter.translated(parts["generator"], a)
+    used = chapter.WEIGHTS | weights
+    return chapter.generator_step(parts, a, fake, b, near, used)
+
+
 def test_the_generators_step_changes_generator_and_siamese_alone(chapter, parts):
     before = {name: weights_of(parts[name]) for name in ("generator", "critic", "siamese")}
-    chapter.generator_step(parts, crops(chapter), crops(chapter, seed=1))
+    generator_step(chapter, parts)
     assert not same(before["generator"], parts["generator"])
     assert not same(before["siamese"], parts["siamese"])
     assert same(before["critic"], parts["critic"])
+
+
+def test_the_total_is_the_weighted_sum_of_the_losses(chapter, parts):
+    a, b, near = (crops(chapter, seed=seed) for seed in (0, 1, 2))
+    weights = {"fooling": 0.5, "travel": 2.0, "margin": 3.0, "identity": 4.0, "neighbours": 5.0}
+    wanted = copy.deepcopy(parts)
+    fake = chapter.translated(wanted["generator"], a)
+    t, u = (chapter.arrows(wanted["siamese"](chapter.chunks_of(x))) for x in (a, fake))
+    total = -0.5 * wanted["critic"](fake).mean()
+    total = total + 2 * (((t - u) ** 2).mean() - torch.cosine_similarity(t, u).mean())
+    total = total + 3 * torch.clamp(2 - t.norm(dim=1), min=0).pow(2).mean()
+    total = total + 4 * (wanted["generator"](b) - b).abs().mean() + 5 * (fake - near).abs().mean()
+    total.backward()
+    fake = chapter.translated(parts["generator"], a)
+    chapter.generator_step(parts, a, fake, b, near, weights)
+    for name in ("generator", "siamese"):
+        for found, p in zip(parts[name].parameters(), wanted[name].parameters(), strict=True):
+            torch.testing.assert_close(found.grad, p.grad, rtol=1e-3, atol=1e-6)
+
+
+def test_a_loss_without_weight_is_left_out(chapter, parts):
+    assert set(generator_step(chapter, parts, travel=0.0, identity=0.0)) == {
+        "fooling",
+        "margin",
+        "neighbours",
+    }
 
 
 @pytest.mark.parametrize(
@@ -120,10 +157,63 @@ def test_gradients_reach_the_networks_that_they_should(chapter, parts, loss, gen
 
 
 def test_without_identity_the_target_does_not_enter_the_generators_step(chapter, parts):
-    a, state = crops(chapter), copy.deepcopy(parts)
-    for made, seed in ((parts, 1), (state, 2)):
-        chapter.generator_step(made, a, crops(chapter, seed=seed), identity=0)
+    state = copy.deepcopy(parts)
+    for made, seed in ((parts, 1), (state, 5)):
+        generator_step(chapter, made, b_seed=seed, identity=0.0)
     assert same(weights_of(parts["generator"]), state["generator"])
+
+
+def test_the_critic_sees_pieces_side_by_side_or_alone(chapter):
+    x = crops(chapter, 2)
+    assert chapter.shown(x, 4) is x
+    alone = chapter.shown(x, 4, joined=False)
+    assert alone.shape == (8, chapter.N_MELS, chapter.CHUNK)
+    torch.testing.assert_close(alone[2], x[0, :, chapter.CHUNK : 2 * chapter.CHUNK])
+
+
+def test_the_average_moves_a_little_and_copies_what_is_no_weight(chapter, parts):
+    new = parts["generator"]
+    parts["average"].load_state_dict(new.state_dict())
+    old = weights_of(new)
+    for p in new.parameters():
+        p.data += 1
+    chapter.follow(parts["average"], new, 90)  # keeps 91 / 100
+    for name, value in parts["average"].named_parameters():
+        torch.testing.assert_close(value, old[name] + 0.09)
+    for ours, theirs in zip(parts["average"].buffers(), new.buffers(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+# Neighbours
+
+
+def test_envelope_and_stripes_are_waves_that_are_long_and_short(chapter):
+    bands = (np.arange(chapter.N_MELS)[:, None] + 0.5) / chapter.N_MELS
+    long_wave, short_wave = np.cos(np.pi * 5 * bands), np.cos(np.pi * 60 * bands)
+    np.testing.assert_allclose(chapter.envelope_of(long_wave + short_wave), long_wave, atol=1e-9)
+
+
+@pytest.mark.parametrize("content", ["envelope", "stripes"])
+def test_a_strip_is_its_own_nearest_neighbour(chapter, content):
+    X = strips(chapter, 120)["source"]
+    searcher = chapter.searcher_of(X, content, count=1)
+    found = chapter.neighbours_of(X, X, searcher, content)
+    np.testing.assert_allclose(found, X, atol=1e-5)
+
+
+def test_neighbours_are_found_whatever_the_level_of_the_bands(chapter):
+    X = strips(chapter, 120)["source"]
+    target = 0.5 * X + 0.2  # the same moments in a voice of another colour
+    searcher = chapter.searcher_of(target, count=1)
+    np.testing.assert_allclose(chapter.neighbours_of(X, X, searcher), target, atol=1e-5)
+
+
+def test_for_music_the_stripes_stay_those_of_the_source(chapter):
+    made = {side: 0.3 * strip for side, strip in strips(chapter, 120).items()}
+    searcher = chapter.searcher_of(made["target"], "stripes")
+    found = chapter.neighbours_of(made["source"], made["source"], searcher, "stripes")
+    stripes = [X - chapter.envelope_of(X) for X in (found, made["source"])]
+    np.testing.assert_allclose(*stripes, atol=1e-3)
 
 
 # The generator
@@ -157,7 +247,7 @@ def test_the_reach_is_that_of_the_kernels(chapter):
 
 def test_parts_are_translated_by_themselves(chapter, parts):
     a, network = crops(chapter), parts["generator"].eval()
-    joined = chapter.translated(network, a, 4)
+    joined = chapter.translated(network, a, pieces=4)
     torch.testing.assert_close(joined[..., : chapter.CHUNK], network(a[..., : chapter.CHUNK]))
     assert not torch.allclose(joined, chapter.translated(network, a))
 
@@ -167,9 +257,10 @@ def test_parts_are_translated_by_themselves(chapter, parts):
 
 def strips(chapter, frames=600):
     rng = np.random.default_rng(0)
+    places = {"source": -0.5, "target": 0.2, "neighbours": 0.1}
     return {
-        side: np.clip(rng.normal(place, 0.2, (chapter.N_MELS, frames)), -1, 1).astype(np.float32)
-        for side, place in (("source", -0.5), ("target", 0.2))
+        name: np.clip(rng.normal(place, 0.2, (chapter.N_MELS, frames)), -1, 1).astype(np.float32)
+        for name, place in places.items()
     }
 
 
@@ -182,14 +273,14 @@ def test_a_stopped_training_goes_on_bit_for_bit(chapter, tmp_path):
     unbroken, resumed = fresh(), fresh()
     wanted = chapter.train(unbroken, strips(chapter), 6, tmp_path / "a", **small)
 
-    class Stopped(Exception):
+    class StoppedError(Exception):
         pass
 
     def stop(step, network):
         if step == 4:
-            raise Stopped
+            raise StoppedError
 
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         chapter.train(fresh(), strips(chapter), 6, tmp_path / "b", hear=stop, **small)
     history = chapter.train(resumed, strips(chapter), 6, tmp_path / "b", **small)
     losses = [{k: v for k, v in means.items() if k != "seconds"} for means in history]
@@ -199,11 +290,189 @@ def test_a_stopped_training_goes_on_bit_for_bit(chapter, tmp_path):
 
 
 def test_too_little_sound_is_named(chapter, tmp_path):
-    import soundfile as sf
-
     from audiostyle_utils.datasets import load_domain
 
     sf.write(tmp_path / "short.wav", 0.1 * np.random.default_rng(0).normal(size=8000), 16000)
     sf.write(tmp_path / "silent.wav", np.zeros(99999), 16000)
     with pytest.raises(InputError, match="0.5 s of sound; give 5 s"):
         chapter.strip_of(load_domain(tmp_path), ["short.wav", "silent.wav"])
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(chapter, tmp_path):
+    given = strips(chapter)
+    small = {"round_of": 1, "batch": 2}
+    chapter.train(chapter.new_parts(8, 1.0, 0.0), given, 1, tmp_path, **small)
+    with pytest.raises(InputError, match="shape"):
+        chapter.train(chapter.new_parts(16, 1.0, 0.0), given, 2, tmp_path, **small)
+
+
+TOGETHER = """
+import sys
+from pathlib import Path
+import numpy as np, torch
+from accelerate import debug_launcher
+from audiostyle_utils import load_chapter
+
+chapter = load_chapter("05_melgan_vc")
+rng = np.random.default_rng(0)
+names = ("source", "target", "neighbours")
+strips = {n: rng.normal(0, 0.2, (chapter.N_MELS, 300)).astype(np.float32) for n in names}
+
+
+def averaged():
+    from accelerate import Accelerator
+
+    accelerator = Accelerator()
+    p = torch.nn.Parameter(torch.zeros(1))
+    adam = torch.optim.SGD([p], lr=1.0)
+    chapter.share_gradients(accelerator, adam)
+    p.grad = torch.tensor([1.0 + 2 * accelerator.process_index])  # 1 and 3
+    adam.step()
+    Path(sys.argv[1], f"mean-{accelerator.process_index}").write_text(str(p.item()))
+
+
+torch.set_num_threads(1)
+knobs = {"round_of": 2, "batch": 2}
+debug_launcher(averaged, num_processes=2)
+debug_launcher(chapter.train_together, (strips, 2, sys.argv[1], 8, 1.0, 0.0, 0, knobs), 2)
+"""
+
+
+def test_two_processes_share_gradients_and_stay_the_same(chapter, tmp_path):
+    script = tmp_path / "together.py"
+    script.write_text(TOGETHER)
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, script, tmp_path]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    means = [float((tmp_path / f"mean-{k}").read_text()) for k in (0, 1)]
+    assert means == [-2.0, -2.0]
+    made = [chapter.new_parts(8, 1.0, 0.0) for _ in (0, 1)]
+    for k, parts in enumerate(made):
+        training.TorchCheckpoint(tmp_path / f"process-{k}", {}).restore(parts)
+    for name in ("generator", "critic", "siamese"):
+        assert same(weights_of(made[0][name]), made[1][name])
+    alone = chapter.new_parts(8, 1.0, 0.0)
+    assert not same(weights_of(made[0]["generator"]), alone["generator"])
+
+
+# Translation of any length
+
+
+def test_blocks_with_context_are_one_pass(chapter, parts):
+    X = crops(chapter, 1, frames=1003)[0].numpy()
+    network = parts["generator"].eval()
+    whole = chapter.translate(network, X)
+    for size in (64, 500, 1024):
+        np.testing.assert_allclose(chapter.translate_in_blocks(network, X, size), whole, atol=1e-5)
+
+
+def test_too_little_context_is_not_one_pass(chapter, parts, monkeypatch):
+    X, network = crops(chapter, 1, frames=300)[0].numpy(), parts["generator"].eval()
+    monkeypatch.setattr(chapter, "CONTEXT", 8)
+    found = chapter.translate_in_blocks(network, X, 64)
+    assert np.abs(found - chapter.translate(network, X)).max() > 1e-3
+
+
+@pytest.mark.parametrize("frames", [5, 24, 25, 240, 251])
+@pytest.mark.parametrize("way", ["translate_in_chunks", "translate_overlapped"])
+def test_chunks_keep_any_length(chapter, parts, way, frames):
+    X = crops(chapter, 1, frames=frames)[0].numpy()
+    assert getattr(chapter, way)(parts["generator"].eval(), X).shape == X.shape
+
+
+@pytest.mark.parametrize("frames", [960, 1001])
+def test_one_pass_has_no_seams_and_chunks_have(chapter, frames):
+    network, _ = chapter.load_translator("05_melgan_vc_slt")
+    y, _ = audio.load(load_dataset("previews").files["05_melgan_vc_bdl"], chapter.SR)
+    X = chapter.picture_of(np.resize(y, frames * chapter.HOP))
+    borders = range(chapter.CHUNK, X.shape[1], chapter.CHUNK)
+    ratios = {
+        way: metrics.seam_ratio(getattr(chapter, way)(network, X), borders)
+        for way in ("translate", "translate_in_blocks", "translate_in_chunks")
+    }
+    own = metrics.seam_ratio(X, borders)
+    assert abs(ratios["translate"] / own - 1) < 0.05
+    assert abs(ratios["translate_in_blocks"] / own - 1) < 0.05
+    assert ratios["translate_in_chunks"] / own > 1.05
+
+
+@pytest.mark.parametrize("seconds", [0.4, 3.0, 12.29, 30.0])
+def test_a_stream_is_the_whole_picture(chapter, tmp_path, seconds):
+    rng = np.random.default_rng(0)
+    y = (0.1 * rng.normal(size=round(seconds * chapter.SR))).astype(np.float32)
+    audio.save(tmp_path / "noise.wav", y, chapter.SR)
+    y, _ = audio.load(tmp_path / "noise.wav", chapter.SR)
+    level, samples = chapter.level_of(tmp_path / "noise.wav")
+    assert samples == y.size and level == pytest.approx(np.sqrt(np.mean(y**2)), rel=1e-5)
+    pictures = [
+        chapter.picture_of(piece, level)[:, before : before + count]
+        for piece, before, count in chapter.pieces_of(tmp_path / "noise.wav", 256)
+    ]
+    found = np.concatenate(pictures, axis=1)
+    np.testing.assert_allclose(found, chapter.picture_of(y, level), atol=1e-4)
+
+
+# The reader's recordings
+
+
+@pytest.fixture
+def tone(tmp_path):
+    def make(name, seconds=2.0, sr=44_100, level=0.2):
+        t = np.arange(round(seconds * sr)) / sr
+        audio.save(tmp_path / name, (level * np.sin(2 * np.pi * 220 * t)).astype(np.float32), sr)
+        return tmp_path / name
+
+    return make
+
+
+@pytest.mark.parametrize("name", ["a.wav", "b.flac", "c.mp3"])
+def test_a_translation_lasts_as_long_as_the_recording(chapter, tone, name):
+    path = tone(name)
+    y, sr = chapter.translate_audio(path)
+    wanted, _ = audio.load(path, sr)
+    assert sr == 16_000 and y.size == wanted.size and y.dtype == np.float32
+    assert np.abs(y).max() <= 1 and np.sqrt(np.mean(y**2)) > 0.01
+
+
+def test_a_file_says_what_it_is(chapter, tone, tmp_path):
+    target = tmp_path / "made.wav"
+    chapter.translate_audio(tone("a.wav"), to="classical", save_to=target)
+    with sf.SoundFile(target) as file:
+        assert file.comment == chapter.NOTICE
+
+
+def test_the_weights_are_chosen_by_name(chapter, tone):
+    path = tone("a.wav")
+    first, _ = chapter.translate_audio(path, to="slt")
+    again, _ = chapter.translate_audio(path, weights="05_melgan_vc_slt")
+    other, _ = chapter.translate_audio(path, to="classical")
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 0.01
+
+
+def test_what_cannot_be_translated_is_said(chapter, tone, tmp_path):
+    with pytest.raises(InputError, match="lasts 50 ms. Give 100"):
+        chapter.translate_audio(tone("short.wav", 0.05))
+    with pytest.raises(InputError, match="is silent"):
+        chapter.translate_audio(tone("silent.wav", level=0.0))
+    with pytest.raises(InputError, match="no_such.wav"):
+        chapter.translate_audio(tmp_path / "no_such.wav")
+    with pytest.raises(InputError, match="05_melgan_vc_slt"):
+        chapter.translate_audio(tone("a.wav"), to="nobody")
+    with pytest.raises(InputError, match="another chapter"):
+        chapter.translate_audio(tone("a.wav"), weights="03_lstm_music_fiddle")
+
+
+def test_a_voice_becomes_the_other_one(chapter):
+    tape = load_dataset("previews").files["05_melgan_vc_bdl"]
+    before, _ = audio.load(tape, chapter.SR)
+    after, _ = chapter.translate_audio(tape, to="slt")
+    assert chapter.pitch_of(before) < 140 < 155 < chapter.pitch_of(after) < 230
+
+
+def test_jazz_keeps_its_notes(chapter):
+    song = load_dataset("previews").files["05_melgan_vc_jazz"]
+    before, _ = audio.load(song, chapter.SR)
+    after, _ = chapter.translate_audio(song, to="classical")
+    assert metrics.chroma_correlation(after, before, chapter.SR) > 0.65
