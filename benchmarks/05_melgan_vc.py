@@ -262,23 +262,23 @@ def without(name, base):
     return base | {"weights": base.get("weights", chapter.WEIGHTS) | {name: 0.0}}
 
 
+PIECES = PAPER | {"pieces": 4}
 RECIPES = {
-    "published losses": (PAPER | {"pieces": 4}, OLD),
-    "+ all arrows": (PAPER | {"pieces": 4}, {"Generator": FromNoise}),
-    "+ begins with means and spreads": (PAPER | {"pieces": 4}, {}),
+    "published losses, from noise": (PIECES, OLD),
+    "+ all arrows": (PIECES, {"Generator": FromNoise}),
+    "+ begins with means and spreads": (PIECES, {}),
     "+ whole crops": (PAPER, {}),
     "+ neighbours (ours)": ({}, {}),
+    "the paper's losses, our beginning": (PIECES, {}),
+    "... without travel": (without("travel", PIECES), {}),
+    "... without margin": (without("margin", PIECES), {}),
+    "... without identity": (without("identity", PIECES), {}),
+    "... each piece judged alone": (PIECES | {"joined": False}, {}),
     "ours without travel": (without("travel", {}), {}),
-    "ours without margin": (without("margin", {}), {}),
     "ours without identity": (without("identity", {}), {}),
-    "ours without critic": (without("fooling", {}), {}),
-    "ours in pieces, judged together": ({"pieces": 4}, {}),
-    "ours in pieces, judged alone": ({"pieces": 4, "joined": False}, {}),
-    "published without travel": (without("travel", PAPER | {"pieces": 4}), OLD),
-    "published without margin": (without("margin", PAPER | {"pieces": 4}), OLD),
-    "published without identity": (without("identity", PAPER | {"pieces": 4}), OLD),
-    "published, pieces judged alone": (PAPER | {"pieces": 4, "joined": False}, OLD),
+    "ours without the critic": (without("fooling", {}), {}),
 }
+SAME = {"the paper's losses, our beginning": "+ begins with means and spreads"}
 
 
 def changes(options):
@@ -293,6 +293,9 @@ def changes(options):
     rows = exam_rows(chapter.examination(exam, baseline, names))
     for recipe, (knobs, names_changed) in RECIPES.items():
         if options.recipe and recipe not in options.recipe:
+            continue
+        if recipe in SAME:
+            rows += [one | {"group": recipe} for one in rows if one["group"] == SAME[recipe]]
             continue
         with changed(**names_changed):
             parts = trained(strips, options, knobs)
@@ -399,7 +402,7 @@ def digits(options):
         ways = {"real target": (domains["target"], tested["target"], None)}
         heard = (domains["source"], tested["source"])
         ways["through the picture"] = (*heard, lambda X: X)
-        for recipe in ("published losses", "+ neighbours (ours)"):
+        for recipe in ("published losses, from noise", "+ neighbours (ours)"):
             knobs, names_changed = RECIPES[recipe]
             with changed(**names_changed):
                 network = trained(strips, options, knobs)["average"].eval()
