@@ -156,7 +156,7 @@ def step_rows():
     return rows
 
 
-STRIPS = ("source", "target", "neighbours")
+STRIPS = ("source", "target", "hints")
 
 
 def published_parts():
@@ -284,7 +284,7 @@ SAME = {"the paper's losses, our beginning": "+ begins with means and spreads"}
 def changes(options):
     """Train each recipe for the same steps, and examine what it makes."""
     domains, learned, tested, strips = material(options.source, options.target)
-    strips["neighbours"] = neighbours(strips, "envelope")
+    strips["hints"] = hints(strips)
     classifier = chapter.voice_classifier(domains, learned)
     exam = chapter.Exam(domains, tested, classifier, options.target)
     names = tested["source"][:: max(1, len(tested["source"]) // options.tests)][: options.tests]
@@ -303,10 +303,11 @@ def changes(options):
     return rows, f"{options.source} to {options.target}: {len(names)} test recordings"
 
 
-def neighbours(strips, content):
-    """Look up the neighbours of a source strip in the target's."""
+def hints(strips, content="envelope"):
+    """Look up the neighbours of a source strip in the target's, and make hints of them."""
     search = chapter.searcher_of(strips["target"], content)
-    return chapter.neighbours_of(strips["source"], strips["source"], search, content)
+    near = chapter.neighbours_of(strips["source"], strips["source"], search, content)
+    return chapter.hint_for(strips["source"], near, strips, content)
 
 
 def trained(strips, options, knobs):
@@ -398,7 +399,7 @@ def digits(options):
     for pair in options.pairs:
         a, b = pair.split("-")
         domains, _, tested, strips = material(f"fsdd:{a}", f"fsdd:{b}")
-        strips["neighbours"] = neighbours(strips, "envelope")
+        strips["hints"] = hints(strips)
         ways = {"real target": (domains["target"], tested["target"], None)}
         heard = (domains["source"], tested["source"])
         ways["through the picture"] = (*heard, lambda X: X)

@@ -208,12 +208,20 @@ def test_neighbours_are_found_whatever_the_level_of_the_bands(chapter):
     np.testing.assert_allclose(chapter.neighbours_of(X, X, searcher), target, atol=1e-5)
 
 
-def test_for_music_the_stripes_stay_those_of_the_source(chapter):
+def test_a_hint_keeps_the_stripes_of_music_and_half_of_a_voices_envelope(chapter):
     made = {side: 0.3 * strip for side, strip in strips(chapter, 120).items()}
-    searcher = chapter.searcher_of(made["target"], "stripes")
-    found = chapter.neighbours_of(made["source"], made["source"], searcher, "stripes")
-    stripes = [X - chapter.envelope_of(X) for X in (found, made["source"])]
-    np.testing.assert_allclose(*stripes, atol=1e-3)
+    X, near = made["source"], made["hints"]
+    music = chapter.hint_for(X, near, made, "stripes")
+    np.testing.assert_allclose(
+        music, chapter.envelope_of(near) + X - chapter.envelope_of(X), atol=1e-6
+    )
+    voice = chapter.hint_for(X, near, made, "envelope")
+    gain, shift = chapter.matched(made["source"], made["target"])
+    envelopes = [chapter.envelope_of(Z) for Z in (voice, near, gain * X + shift)]
+    np.testing.assert_allclose(envelopes[0], (envelopes[1] + envelopes[2]) / 2, atol=1e-5)
+    np.testing.assert_allclose(
+        voice - envelopes[0], near - chapter.envelope_of(near), atol=1e-5
+    )
 
 
 # The generator
@@ -257,7 +265,7 @@ def test_parts_are_translated_by_themselves(chapter, parts):
 
 def strips(chapter, frames=600):
     rng = np.random.default_rng(0)
-    places = {"source": -0.5, "target": 0.2, "neighbours": 0.1}
+    places = {"source": -0.5, "target": 0.2, "hints": 0.1}
     return {
         name: np.clip(rng.normal(place, 0.2, (chapter.N_MELS, frames)), -1, 1).astype(np.float32)
         for name, place in places.items()
@@ -315,7 +323,7 @@ from audiostyle_utils import load_chapter
 
 chapter = load_chapter("05_melgan_vc")
 rng = np.random.default_rng(0)
-names = ("source", "target", "neighbours")
+names = ("source", "target", "hints")
 strips = {n: rng.normal(0, 0.2, (chapter.N_MELS, 300)).astype(np.float32) for n in names}
 
 

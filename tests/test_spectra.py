@@ -149,6 +149,56 @@ def test_the_mel_inverse_scales_with_the_level_and_knows_silence():
     assert not spectra.magnitude_from_mel(np.zeros((64, 5)), SR, 1024).any()
 
 
+def faint_tone():
+    return (0.1 * tone(seconds=0.3)).astype(np.float32)
+
+
+def descend(n_iter, seed=0, **knobs):
+    """Return what descent makes of the mel power of a faint tone, and how far off it is."""
+    M = spectra.mel_spectrogram(faint_tone(), SR, 512, 128, 40)
+    y = spectra.waveform_by_descent(M, SR, 512, 128, n_iter=n_iter, seed=seed, **knobs)
+    found = spectra.mel_spectrogram(y, SR, 512, 128, 40)
+    # Beyond their ends the signals go on differently: librosa adds zeros, and PyTorch a mirror.
+    return y, np.linalg.norm((found - M)[:, 4:-4]) / np.linalg.norm(M[:, 4:-4])
+
+
+def test_descent_finds_a_signal_with_the_mel_power():
+    (start, at_first), (y, later) = descend(0), descend(300)
+    assert at_first > 0.9 and later < 0.2
+    assert y.shape == start.shape == (51 * 128,) and y.dtype == np.float32
+    assert np.abs(spectra.stft(y, 512, 128)[:, 25]).argmax() == round(440 * 512 / SR)
+
+
+def test_descent_ends_one_hop_after_each_frame_but_the_last():
+    for frames, hop_length in ((9, 100), (10, 128), (30, 64)):
+        M = np.ones((20, frames))
+        assert spectra.waveform_by_descent(M, SR, 512, hop_length, 1).size == (
+            (frames - 1) * hop_length
+        )
+
+
+def test_the_seed_decides_where_descent_begins():
+    first, again, other = (descend(20, seed)[0] for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert not np.allclose(first, other, atol=1e-3)
+
+
+def test_a_step_of_descent_moves_no_sample_further_than_the_rate():
+    # Adam's first step is the rate, whatever the gradient.
+    moved = np.abs(descend(1, learning_rate=0.01)[0] - descend(0)[0])
+    assert moved.max() == pytest.approx(0.01, rel=1e-3) and np.median(moved) > 0.009
+
+
+def test_descent_leaves_the_random_numbers_of_pytorch_alone():
+    import torch
+
+    torch.manual_seed(3)
+    wanted = torch.rand(4)
+    torch.manual_seed(3)
+    descend(1)
+    assert torch.equal(torch.rand(4), wanted)
+
+
 def test_decibels_are_their_formula():
     np.testing.assert_allclose(spectra.to_db([1.0, 0.1, 2.0], ref=1.0), [0, -20, 6.0206], atol=1e-4)
     np.testing.assert_allclose(spectra.to_db([5.0, 0.5]), [0, -20], atol=1e-5)
@@ -348,6 +398,12 @@ NAN = np.where(np.eye(9, 4), np.nan, 1.0)
         (lambda: spectra.magnitude_from_mel(GOOD, SR, 1023), "Give an even"),
         (lambda: spectra.magnitude_from_mel(GOOD, SR, fmax=12000), "11025"),
         (lambda: spectra.magnitude_from_mel(GOOD, SR, n_iter=-1), "n_iter is -1"),
+        (lambda: spectra.waveform_by_descent(-GOOD, SR), "M goes down to -1"),
+        (lambda: spectra.waveform_by_descent(GOOD[0], SR), "M has shape"),
+        (lambda: spectra.waveform_by_descent(GOOD, SR, 2048, 256), "enough for 1024 samples"),
+        (lambda: spectra.waveform_by_descent(GOOD[:, :1], SR, 16, 8), "M has 1 frames"),
+        (lambda: spectra.waveform_by_descent(GOOD, SR, 16, 8, -1), "n_iter is -1"),
+        (lambda: spectra.waveform_by_descent(GOOD, SR, 16, 8, learning_rate=0), "learning_rate is"),
         (lambda: spectra.to_db(-GOOD), "np.abs"),
         (lambda: spectra.to_db(GOOD, ref=0), "ref is 0"),
         (lambda: spectra.to_db(GOOD, top_db=-1), "top_db is -1"),

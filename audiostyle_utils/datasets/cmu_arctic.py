@@ -22,7 +22,7 @@ ENTRY = Entry(
     size="About 1,130 sentences, 50 minutes, a speaker; 16 kHz, mono",
     citation="J. Kominek, A. W. Black (2004). The CMU Arctic speech databases. ISCA Workshop on "
     "Speech Synthesis",
-    chapters=("04_ctc_transcription",),
+    chapters=("04_ctc_transcription", "05_melgan_vc"),
     kind="own copy",
 )
 

@@ -20,7 +20,7 @@ ENTRY = Entry(
     size="3,000 recordings, 500 a speaker, half a second each; 8 kHz, mono; 21 MB",
     citation="Z. Jackson, C. Souza, J. Flaks, Y. Pan, H. Nicolas, A. Thite (2018). Free Spoken "
     "Digit Dataset, version 1.0.8",
-    chapters=("04_ctc_transcription",),
+    chapters=("04_ctc_transcription", "05_melgan_vc"),
     kind="own copy",
 )
 
