@@ -219,9 +219,7 @@ def test_a_hint_keeps_the_stripes_of_music_and_half_of_a_voices_envelope(chapter
     gain, shift = chapter.matched(made["source"], made["target"])
     envelopes = [chapter.envelope_of(Z) for Z in (voice, near, gain * X + shift)]
     np.testing.assert_allclose(envelopes[0], (envelopes[1] + envelopes[2]) / 2, atol=1e-5)
-    np.testing.assert_allclose(
-        voice - envelopes[0], near - chapter.envelope_of(near), atol=1e-5
-    )
+    np.testing.assert_allclose(voice - envelopes[0], near - chapter.envelope_of(near), atol=1e-5)
 
 
 # The generator

@@ -10,8 +10,8 @@ ROOT = Path(__file__).parent / "previews"
 ENTRY = Entry(
     name="previews",
     title="What each chapter makes, to hear before one begins",
-    licence="CC BY 4.0, as the book's prose and figures; the sentence of CMU ARCTIC is free for "
-    "any use, with the notice of Carnegie Mellon University kept",
+    licence="CC BY 4.0, as the book's prose and figures; the sentence of CMU ARCTIC is copyright "
+    "2003 Carnegie Mellon University, free for any use with this notice",
     source="Chapter 1's transfer_style with alpha 0.1; a tape of four songs of the band for "
     "chapter 2; a fiddle tune continued by chapter 3; three test sentences of the set spoken, not "
     "changed, for chapter 4; a sentence of CMU ARCTIC, ten seconds of the band and chapter 5's "

@@ -276,7 +276,26 @@ def collection(entry: Entry, root: Path, lines: list[Line]) -> Dataset:
 
 
 def check_whole(name: str, value: int, low: int, high: int) -> None:
-    """Refuse what is no whole number between two ends."""
+    """Refuse what is no whole number between two ends.
+
+    Parameters
+    ----------
+    name : str
+        What the message calls it.
+    value : int
+        What was given.
+    low, high : int
+        The least and the largest that will do.
+
+    Raises
+    ------
+    InputError
+        It is no whole number, or out of the range.
+
+    Chapter
+    -------
+    05_melgan_vc
+    """
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise InputError(f"{name} is {value!r}; give a whole number from {low} to {high}.")
 
@@ -295,7 +314,24 @@ def _folder() -> Path:
 
 
 def folder_of(entry: Entry, rules: list[object]) -> Path:
-    """Name a folder by what the clips depend on, so that none is ever out of date."""
+    """Name a folder of the cache by what the clips depend on, so that none is ever out of date.
+
+    Parameters
+    ----------
+    entry : Entry
+        The data set that they belong to.
+    rules : list
+        What they are made by, as JSON can hold it. The versions of the packages are added.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder, which need not exist.
+
+    Chapter
+    -------
+    05_melgan_vc
+    """
     packages = {package: version(package) for package in _MADE_WITH}
     made_from = json.dumps([*rules, packages])
     return cache_dir() / f"{entry.name}-{hashlib.sha256(made_from.encode()).hexdigest()[:16]}"
