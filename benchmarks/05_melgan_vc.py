@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -403,18 +404,22 @@ def digits(options):
         ways = {"real target": (domains["target"], tested["target"], None)}
         heard = (domains["source"], tested["source"])
         ways["through the picture"] = (*heard, lambda X: X)
-        for recipe in ("published losses, from noise", "+ neighbours (ours)"):
-            knobs, names_changed = RECIPES[recipe]
-            with changed(**names_changed):
-                network = trained(strips, options, knobs)["average"].eval()
-            change = chapter.translate if "ours" in recipe else chapter.translate_in_chunks
-            ways[recipe.removeprefix("+ neighbours (").removesuffix(")")] = (
-                *heard,
-                lambda X, n=network, c=change: c(n, X),
-            )
+        network = digit_network("published losses, from noise", strips, options)
+        change = partial(chapter.translate_in_chunks, network)
+        ways["published losses, from noise"] = (*heard, change)
+        network = digit_network("+ neighbours (ours)", strips, options)
+        for strength in (0.75, 1.0):
+            change = partial(chapter.translate, chapter.at(network, strength))
+            ways[f"ours, strength {strength:g}"] = (*heard, change)
         for way, (domain, names, change) in ways.items():
             rows += digit_rows(f"{a} to {b}, {way}", domain, names, change, b, given)
     return rows, "fsdd: takes 45 to 49 of each digit, which nothing was trained on"
+
+
+def digit_network(recipe, strips, options):
+    knobs, names_changed = RECIPES[recipe]
+    with changed(**names_changed):
+        return trained(strips, options, knobs)["average"].eval()
 
 
 def digit_rows(group, domain, names, change, wanted, given):
