@@ -5,8 +5,8 @@
     AUDIOSTYLE_DATA=/your/data make bench CH=05          with your CMU ARCTIC and FSDD
 
 The recipe called "published losses in our networks" begins with noise, has one arrow a crop and
-translates chunk by chunk, as the published code does. It differs in what is not a loss: our widths
-and layers without batch normalisation, four chunks in place of three, a generator that moves in each
+translates chunk by chunk, as the published code does. It differs in what is not a loss: our widths,
+layers without batch normalisation, four chunks in place of three, a generator that moves in each
 step, our optimisers and the running average.
 
 `speed` times the waveform, a step of training and the translation, `memory` translates longer and
