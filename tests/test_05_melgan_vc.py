@@ -136,24 +136,26 @@ def test_a_loss_without_weight_is_left_out(chapter, parts):
 
 
 @pytest.mark.parametrize(
-    ("loss", "generator", "siamese"),
-    [("fooling", True, False), ("travel", True, True), ("margin", False, True)],
+    ("loss", "reached"),
+    [
+        ("fooling", {"generator", "critic"}),  # the critic gets gradients, and does not step
+        ("travel", {"generator", "siamese"}),
+        ("margin", {"siamese"}),
+        ("identity", {"generator"}),
+        ("neighbours", {"generator"}),
+    ],
 )
-def test_gradients_reach_the_networks_that_they_should(chapter, parts, loss, generator, siamese):
-    a = crops(chapter)
+def test_gradients_reach_the_networks_that_they_should(chapter, parts, loss, reached):
+    parts["siamese"].head.weight.data *= 0.01  # short arrows, which pay the margin
+    a, b, hint = (crops(chapter, seed=seed) for seed in (0, 1, 2))
     fake = chapter.translated(parts["generator"], a)
-    before, after = (chapter.arrows(parts["siamese"](chapter.chunks_of(x))) for x in (a, fake))
-    value = {
-        "fooling": lambda: chapter.fooling_loss(parts["critic"](fake)),
-        "travel": lambda: chapter.travel_loss(before, after),
-        "margin": lambda: chapter.margin_loss(before, delta=50.0),
-    }[loss]()
-    value.backward()
-    reached = {
-        name: any(p.grad is not None and p.grad.any() for p in parts[name].parameters())
-        for name in ("generator", "siamese")
+    chapter.generator_losses(parts, a, fake, b, hint)[loss].backward()
+    found = {
+        name
+        for name in ("generator", "critic", "siamese")
+        if any(p.grad is not None and p.grad.any() for p in parts[name].parameters())
     }
-    assert reached == {"generator": generator, "siamese": siamese}
+    assert found == reached
 
 
 def test_without_identity_the_target_does_not_enter_the_generators_step(chapter, parts):
@@ -340,7 +342,7 @@ def averaged():
 torch.set_num_threads(1)
 knobs = {"round_of": 2, "batch": 2}
 debug_launcher(averaged, num_processes=2)
-debug_launcher(chapter.train_together, (strips, 2, sys.argv[1], 8, 1.0, 0.0, 0, knobs), 2)
+debug_launcher(chapter.train_together, (strips, 2, sys.argv[1], 8, 1.0, 0.0, 0, None, knobs), 2)
 """
 
 
@@ -391,13 +393,14 @@ def test_chunks_keep_any_length(chapter, parts, way, frames):
 def test_one_pass_has_no_seams_and_chunks_have(chapter, frames):
     network, _ = chapter.load_translator("05_melgan_vc_slt")
     y, _ = audio.load(load_dataset("previews").files["05_melgan_vc_bdl"], chapter.SR)
-    X = chapter.picture_of(np.resize(y, frames * chapter.HOP))
+    X = chapter.picture_of(np.resize(y, frames * chapter.HOP))[:, :frames]
+    assert X.shape[1] == frames
     borders = range(chapter.CHUNK, X.shape[1], chapter.CHUNK)
     ratios = {
         way: metrics.seam_ratio(getattr(chapter, way)(network, X), borders)
         for way in ("translate", "translate_in_blocks", "translate_in_chunks")
     }
-    own = metrics.seam_ratio(X, borders)
+    own = metrics.seam_ratio(X, borders)  # what these places of the recording have by chance
     assert abs(ratios["translate"] / own - 1) < 0.05
     assert abs(ratios["translate_in_blocks"] / own - 1) < 0.05
     assert ratios["translate_in_chunks"] / own > 1.05
@@ -472,7 +475,7 @@ def test_what_cannot_be_translated_is_said(chapter, tone, tmp_path):
         chapter.translate_audio(tone("a.wav"), weights="03_lstm_music_fiddle")
 
 
-def test_a_voice_becomes_the_other_one(chapter):
+def test_a_translated_voice_has_the_pitch_of_the_other(chapter):
     tape = load_dataset("previews").files["05_melgan_vc_bdl"]
     before, _ = audio.load(tape, chapter.SR)
     after, _ = chapter.translate_audio(tape, to="slt")
@@ -483,4 +486,80 @@ def test_jazz_keeps_its_notes(chapter):
     song = load_dataset("previews").files["05_melgan_vc_jazz"]
     before, _ = audio.load(song, chapter.SR)
     after, _ = chapter.translate_audio(song, to="classical")
-    assert metrics.chroma_correlation(after, before, chapter.SR) > 0.65
+    assert metrics.chroma_correlation(after, before, chapter.SR) > 0.7
+
+
+# What is learned, and what is kept for the test
+
+
+class Labelled:
+    def __init__(self, labels):
+        self.labels, self.files = labels, {name: name for name in labels}
+
+
+@pytest.mark.parametrize(
+    ("labels", "tested"),
+    [
+        ({"a": {"part": "training"}, "b": {"part": "test"}}, ["b"]),
+        ({"x": {"sentence": "a0019"}, "y": {"sentence": "b0040"}}, ["y"]),
+        ({"x": {"take": 44}, "y": {"take": 45}}, ["y"]),
+        ({"x": {"artist": "jazz-5"}, "y": {"artist": "jazz-6"}}, ["y"]),
+        ({"x": {"genre": "jazz", "filtered": "train"}, "y": {"filtered": "test"}}, ["y"]),
+        ({str(k): {} for k in range(20)}, ["9", "19"]),
+        ({"only": {}}, ["only"]),
+    ],
+)
+def test_each_kind_of_data_keeps_its_test_part(chapter, labels, tested):
+    learned, found = chapter.dealt(Labelled(labels))
+    assert found == tested
+    assert set(learned) | set(found) == set(labels)
+
+
+def test_a_sentence_that_both_have_read_is_left_to_one_of_them(chapter):
+    said = {
+        "source": {"s1": "a0001", "s2": "a0002", "s3": "a0003", "s9": "a0009"},
+        "target": {"t1": "a0001", "t2": "a0002", "t3": "a0003"},
+    }
+    domains = {
+        side: Labelled({name: {"sentence": text} for name, text in names.items()})
+        for side, names in said.items()
+    }
+    found = chapter.unshared(domains, {side: list(names) for side, names in said.items()})
+    assert found == {"source": ["s1", "s3", "s9"], "target": ["t2"]}
+
+
+def test_test_recordings_are_paired_by_what_was_said(chapter):
+    domains = {
+        "source": Labelled({"a": {"sentence": "1"}, "b": {"sentence": "2"}, "c": {}}),
+        "target": Labelled({"x": {"sentence": "2"}, "y": {"sentence": "1"}, "z": {}}),
+    }
+    tested = {"source": ["a", "b", "c"], "target": ["x", "z"]}
+    assert chapter.twins(domains, tested) == {"b": "x"}
+
+
+@pytest.mark.parametrize(
+    ("y", "reason"),
+    [
+        (np.zeros(1000), "it is silent"),
+        (np.clip(3 * np.sin(np.arange(1000)), -1, 1), "it is clipped"),
+        (0.5 * np.sin(np.arange(1000) / 7), None),
+    ],
+)
+def test_useless_recordings_are_named(chapter, y, reason):
+    assert chapter.why_not(y) == reason
+
+
+# The joins of the sound
+
+
+def test_blocks_of_sound_join_as_smoothly_as_sound_in_one_piece(chapter):
+    song = load_dataset("previews").files["05_melgan_vc_jazz"]
+    network, _ = chapter.load_translator("05_melgan_vc_classical")
+    level, _ = chapter.level_of(song)
+    y, _ = audio.load(song, chapter.SR)
+    whole = chapter.sound_of(chapter.translate(network, chapter.picture_of(y)))
+    made = np.concatenate(list(chapter.translated_stream(network, song, level, frames=128)))
+    assert abs(made.size - y.size) <= chapter.HOP
+    middles = range(128 - chapter.OVERLAP // 2, y.size // chapter.HOP - chapter.OVERLAP, 128)
+    ratios = [metrics.seam_ratio(chapter.picture_of(z), middles) for z in (made, whole)]
+    assert ratios[0] / ratios[1] < 1.1
