@@ -92,7 +92,8 @@ def speed(options):
 def inversion_rows(y, options):
     """Time both ways from a picture to a sound, and compare them where they are equally near."""
     X, rows, ours = chapter.picture_of(y), [], {}
-    for rounds, mel_rounds in ((8, 20), (16, 20), (32, 20), (64, 20), (128, 20), (224, 60)):
+    spectra.waveform_by_descent(chapter.power_of(X), SR, chapter.N_FFT, chapter.HOP, n_iter=5)
+    for rounds, mel_rounds in ((8, 20), (16, 20), (32, 20), (64, 40), (96, 40), (176, 100)):
         call = lambda r=rounds, m=mel_rounds: inverted(X, r, m)  # noqa: E731
         found, taken = chapter.convergence(X, call()), seconds_of(call, 3)
         group = f"ours, {rounds} rounds, {mel_rounds} of the mel inverse"
