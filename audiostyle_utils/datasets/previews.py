@@ -15,8 +15,9 @@ ENTRY = Entry(
     source="Chapter 1's transfer_style with alpha 0.1; a tape of four songs of the band for "
     "chapter 2; a fiddle tune continued by chapter 3; three test sentences of the set spoken, not "
     "changed, for chapter 4; a sentence of CMU ARCTIC, ten seconds of the band and chapter 5's "
-    "translate_audio for chapter 5; all by book/_tools/previews.py",
-    size="One MP3 a chapter, three for chapter 5, 50 to 120 kB each",
+    "translate_audio for chapter 5; all by book/_tools/previews.py, but for three sounds of "
+    "benchmarks/05_melgan_vc.py",
+    size="One MP3 a chapter, six for chapter 5, 16 to 120 kB each",
     citation="The audio-style book",
     chapters=(
         "01_style_transfer",
