@@ -471,6 +471,9 @@ def test_what_cannot_be_translated_is_said(chapter, tone, tmp_path):
         chapter.translate_audio(tmp_path / "no_such.wav")
     with pytest.raises(InputError, match="05_melgan_vc_slt"):
         chapter.translate_audio(tone("a.wav"), to="nobody")
+    for bad, words in (("no/a.wav", "no folder"), ("a.xyz", "must end in"), ("b.wav", "itself")):
+        with pytest.raises(InputError, match=words):
+            chapter.translate_audio(tone("b.wav"), save_to=tmp_path / bad)
     with pytest.raises(InputError, match="another chapter"):
         chapter.translate_audio(tone("a.wav"), weights="03_lstm_music_fiddle")
 

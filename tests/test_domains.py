@@ -93,3 +93,11 @@ def test_a_folder_without_recordings_is_named(tmp_path):
     with pytest.raises(InputError, match="holds no recordings but 1 empty"):
         load_domain(tmp_path)
     assert domains.SUFFIXES >= set(audio.FORMATS)
+
+
+def test_a_file_and_nothing_are_no_folders(tmp_path):
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    with pytest.raises(InputError, match="is a file. Give the folder"):
+        load_domain(tmp_path / "a.wav")
+    with pytest.raises(InputError, match="There is no domain"):
+        load_domain("")

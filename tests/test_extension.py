@@ -227,6 +227,10 @@ def rows_of(table):
     return [[e.astext() for e in row.findall(nodes.entry)] for row in table.findall(nodes.row)]
 
 
+def tables(found):
+    return list(found.findall(nodes.table))
+
+
 def measured(name, groups):
     return [{"metric": name, "group": g, "value": v, "unit": "s"} for g, v in groups.items()]
 
@@ -241,6 +245,27 @@ def test_a_table_that_would_be_nearly_empty_has_a_row_for_each_value(monkeypatch
     assert found[1:] == [
         [f"epoch {k}", f"way {k}{j}", str(10 * k + j), "s"] for k in range(4) for j in range(2)
     ]
+
+
+def test_measures_with_groups_of_their_own_get_a_table_of_their_own(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "book" / "_ext"))
+    from audiostyle_book import metrics_table
+
+    names = {name: {f"way {k}": k for k in range(5)} for name in ("error", "distance")}
+    names |= {
+        "joins": {f"cut {k}": k for k in range(5)},
+        "found": {f"kind {k}": k for k in range(3)},
+    }
+    names |= {"time": {"all": 1}}
+    found = metrics_table([m for name, of in names.items() for m in measured(name, of)])
+    heads = [rows_of(one)[0] for one in tables(found)]
+    assert [head[1:-1] for head in heads] == [
+        [f"way {k}" for k in range(5)],
+        [f"cut {k}" for k in range(5)],
+        [f"kind {k}" for k in range(3)],
+        ["all"],
+    ]
+    assert [row[0] for row in rows_of(tables(found)[0])[1:]] == ["error", "distance"]
 
 
 def test_groups_with_long_names_stand_below_each_other(monkeypatch):

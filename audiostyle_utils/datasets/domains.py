@@ -54,8 +54,10 @@ def load_domain(name: str | os.PathLike) -> Dataset:
     if colon and source in modules:
         return _of_dataset(modules[source], wanted)
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    if source and folder.is_dir():
         return _of_folder(folder.resolve())
+    if folder.is_file():
+        raise InputError(f"{folder} is a file. Give the folder that it lies in, or another one.")
     raise InputError(
         f"There is no domain {os.fspath(name)!r}. Give a folder that exists, or a data set with "
         f"a speaker or genre, such as cmu_arctic:slt; the data sets are {', '.join(modules)}."

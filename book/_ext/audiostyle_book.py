@@ -198,7 +198,8 @@ def metrics_table(metrics):
     """One row for each measure; one column for each group where groups are compared.
 
     Where there are many groups, or long names, and few measures it is the other way round: a page
-    is narrow. Where most of such a table would be empty, each value has a row.
+    is narrow. Where most of such a table would be empty, measures that have other groups get a
+    table of their own; and if even that does not help, each value has a row.
     """
     if any(metric.get("group") for metric in metrics):
         return comparison_table(metrics)
@@ -224,8 +225,10 @@ def comparison_table(metrics):
         row = (m["metric"], described(m.get("data", "")), m["unit"], m.get("better", ""))
         cells.setdefault(row, {})[m.get("group", "")] = m["value"]
     if 3 * sum(map(len, cells.values())) < len(groups) * len(cells):
-        return listed_table(cells)
-    if len(groups) >= 4 * len(cells) or (len(cells) < 4 and sum(map(len, groups)) > _WIDE):
+        return split_tables(metrics, cells)
+    letters = sum(map(len, groups))
+    many = len(groups) >= 4 * len(cells) or letters > 3 * _WIDE
+    if many or (len(cells) < 4 and letters > _WIDE):
         return turned_table(cells)
     with_data = any(row[1] for row in cells)
     heads = ("Measure", *(["On"] if with_data else []), *(g or "Value" for g in groups), "Unit")
@@ -239,6 +242,20 @@ def comparison_table(metrics):
         for (name, data, unit, better), values in cells.items()
     ]
     return table(heads, rows, numeric={g or "Value" for g in groups})
+
+
+def split_tables(metrics, cells):
+    """One table for all measures of the same groups, or one list if few of them share any."""
+    blocks = {}
+    for key, values in cells.items():
+        blocks.setdefault(frozenset(values), set()).add(key[0])
+    if not 1 < len(blocks) < min(5, len(cells)):
+        return listed_table(cells)
+    tables = [
+        comparison_table([metric for metric in metrics if metric["metric"] in names])
+        for names in blocks.values()
+    ]
+    return nodes.container("", *tables)
 
 
 def turned_table(cells):
