@@ -253,7 +253,7 @@ def test_measures_with_groups_of_their_own_get_a_table_of_their_own(monkeypatch)
 
     names = {name: {f"way {k}": k for k in range(5)} for name in ("error", "distance")}
     names |= {
-        "joins": {f"cut {k}": k for k in range(5)},
+        "joins": {f"cut {k}": k for k in range(3)},
         "found": {f"kind {k}": k for k in range(3)},
     }
     names |= {"time": {"all": 1}}
@@ -261,7 +261,7 @@ def test_measures_with_groups_of_their_own_get_a_table_of_their_own(monkeypatch)
     heads = [rows_of(one)[0] for one in tables(found)]
     assert [head[1:-1] for head in heads] == [
         [f"way {k}" for k in range(5)],
-        [f"cut {k}" for k in range(5)],
+        [f"cut {k}" for k in range(3)],
         [f"kind {k}" for k in range(3)],
         ["all"],
     ]
