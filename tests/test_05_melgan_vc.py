@@ -531,6 +531,15 @@ def test_a_sentence_that_both_have_read_is_left_to_one_of_them(chapter):
     assert found == {"source": ["s1", "s3", "s9"], "target": ["t2"]}
 
 
+def test_the_same_number_of_another_text_is_another_sentence(chapter):
+    domains = {
+        "source": Labelled({"a": {"sentence": 1, "text": "one"}, "b": {"text": "zero"}}),
+        "target": Labelled({"x": {"sentence": 1, "text": "two"}, "y": {"text": "zero"}}),
+    }
+    learned = {"source": ["a", "b"], "target": ["x", "y"]}
+    assert chapter.unshared(domains, learned) == learned
+
+
 def test_test_recordings_are_paired_by_what_was_said(chapter):
     domains = {
         "source": Labelled({"a": {"sentence": "1"}, "b": {"sentence": "2"}, "c": {}}),
