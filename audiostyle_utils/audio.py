@@ -105,7 +105,9 @@ def load(
     return _resample(y, native, sr), sr
 
 
-def stream(path: str | os.PathLike, sr: float, *, seconds: float = 10.0) -> Iterator[np.ndarray]:
+def stream(
+    path: str | os.PathLike, sr: float, *, seconds: float = 10.0, mono: bool = True
+) -> Iterator[np.ndarray]:
     """Read a recording of any length block by block, so that it never lies in memory as a whole.
 
     Parameters
@@ -113,15 +115,16 @@ def stream(path: str | os.PathLike, sr: float, *, seconds: float = 10.0) -> Iter
     path : str or path
         File to read, of any format that `load` reads.
     sr : int
-        Sample rate of the blocks in hertz.
+        Sample rate of the blocks in hertz; `native_rate` tells the file's own.
     seconds : float
         Length of a block. Blocks may be a little longer or shorter, and the last one as it comes.
+    mono : bool
+        True: the mean of the channels. False: all channels.
 
     Yields
     ------
-    np.ndarray, float32, shape (samples,)
-        The mean of the channels. Joined, the blocks are what `load` gives, but for rounding and
-        for a sample at the end.
+    np.ndarray, float32, shape (samples,), or (channels, samples) if mono is False
+        Joined, the blocks are what `load` gives, but for rounding and for a sample at the end.
 
     Raises
     ------
@@ -134,7 +137,39 @@ def stream(path: str | os.PathLike, sr: float, *, seconds: float = 10.0) -> Iter
     """
     sr, path = check_rate(sr), _readable(path)
     _check_time(seconds, "seconds")
-    return _stream(path, sr, seconds)
+    blocks = _stream(path, sr, seconds, mono)
+    return (block[0] for block in blocks) if mono else blocks
+
+
+def native_rate(path: str | os.PathLike) -> int:
+    """Tell the sample rate that a recording was stored with.
+
+    Parameters
+    ----------
+    path : str or path
+        File to look at, of any format that `load` reads.
+
+    Returns
+    -------
+    int
+        Samples a second.
+
+    Raises
+    ------
+    InputError
+        The file is missing, empty, damaged at its beginning, or no sound.
+
+    Chapter
+    -------
+    06_lucid_sonic_visuals
+    """
+    import soundfile as sf
+
+    path = _readable(path)
+    try:
+        return int(sf.info(path).samplerate)
+    except (sf.LibsndfileError, TypeError):
+        return _container_rate(path)
 
 
 def save(path: str | os.PathLike, y: np.ndarray, sr: float, *, comment: str = "") -> None:
@@ -515,8 +550,8 @@ def _decode_container(path: Path, offset: float, duration: float | None) -> tupl
     return y[:, first : first + count], native
 
 
-def _stream(path: Path, sr: int, seconds: float) -> Iterator[np.ndarray]:
-    """Yield the blocks of `stream`."""
+def _stream(path: Path, sr: int, seconds: float, mono: bool) -> Iterator[np.ndarray]:
+    """Yield the blocks of `stream`, of shape (channels, samples) with one channel if `mono`."""
     import soundfile as sf
 
     try:
@@ -524,40 +559,49 @@ def _stream(path: Path, sr: int, seconds: float) -> Iterator[np.ndarray]:
             _refuse_cut(file, path)
             file.seek(0)
             count, done = round(seconds * file.samplerate), 0
-            for y in _resampled(_native_blocks(file, count), file.samplerate, sr):
-                done += y.size
+            blocks = (_channels(block, mono) for block in _native_blocks(file, count))
+            for y in _resampled(blocks, file.samplerate, sr):
+                done += y.shape[-1]
                 yield _finite_block(y, path)
             _refuse_short(round(done * file.samplerate / sr) + 2, file.frames, file, path)
     except (sf.LibsndfileError, TypeError):
-        yield from _stream_container(path, sr, round(seconds * sr))
+        yield from _stream_container(path, sr, round(seconds * sr), mono)
+
+
+def _channels(block: np.ndarray, mono: bool) -> np.ndarray:
+    return block.mean(axis=0, keepdims=True) if mono else block
 
 
 def _native_blocks(file, count: int) -> Iterator[np.ndarray]:
-    """Yield the mean of the channels, so many samples at a time."""
+    """Yield all channels, so many samples at a time."""
     if file.format != "MP3":
         for block in file.blocks(count, dtype="float32", always_2d=True):
-            yield block.mean(axis=1)
+            yield block.T
         return
     # soundfile jumps to where it is after each read, and an MP3 needs a run-up to each jump.
     for first in range(0, file.frames, count):
-        yield _read_part(file, first, min(count, file.frames - first)).mean(axis=0)
+        yield _read_part(file, first, min(count, file.frames - first))
 
 
 def _resampled(blocks: Iterator[np.ndarray], native: int, sr: int) -> Iterator[np.ndarray]:
     """Resample blocks so that their joins do not show."""
     import soxr
 
-    resampler = soxr.ResampleStream(native, sr, 1, dtype="float32")
+    resampler, block = None, np.zeros((1, 0), np.float32)
     for block in blocks:
-        y = resampler.resample_chunk(block)
+        if resampler is None:
+            resampler = soxr.ResampleStream(native, sr, len(block), dtype="float32")
+        # soxr wants (samples, channels), one after the other in memory.
+        y = resampler.resample_chunk(np.ascontiguousarray(block.T)).T
         if y.size:
             yield y
-    y = resampler.resample_chunk(np.zeros(0, np.float32), last=True)
-    if y.size:
-        yield y
+    if resampler is not None:
+        y = resampler.resample_chunk(np.zeros((0, len(block)), np.float32), last=True).T
+        if y.size:
+            yield y
 
 
-def _stream_container(path: Path, sr: int, samples: int) -> Iterator[np.ndarray]:
+def _stream_container(path: Path, sr: int, samples: int, mono: bool) -> Iterator[np.ndarray]:
     """Yield the first sound track of a file that libsndfile does not know."""
     import av
 
@@ -568,11 +612,24 @@ def _stream_container(path: Path, sr: int, samples: int) -> Iterator[np.ndarray]
                 resampler = av.AudioResampler(format="fltp", rate=sr)
                 for frame in chain(container.decode(container.streams.audio[0]), [None]):
                     waiting += [
-                        block.to_ndarray().mean(axis=0) for block in resampler.resample(frame)
+                        _channels(block.to_ndarray(), mono) for block in resampler.resample(frame)
                     ]
-                    if waiting and (frame is None or sum(map(len, waiting)) >= samples):
-                        yield _finite_block(np.concatenate(waiting), path)
+                    ready = sum(block.shape[-1] for block in waiting)
+                    if waiting and (frame is None or ready >= samples):
+                        yield _finite_block(np.concatenate(waiting, axis=1), path)
                         waiting = []
+    except (av.FFmpegError, IndexError) as error:
+        raise InputError(_why_unreadable(path)) from error
+
+
+def _container_rate(path: Path) -> int:
+    """Return the rate of the first sound track of a file that libsndfile does not know."""
+    import av
+
+    try:
+        with path.open("rb") as stream:
+            with av.open(stream, options={"format_whitelist": _CONTAINERS}) as container:
+                return int(container.streams.audio[0].rate)
     except (av.FFmpegError, IndexError) as error:
         raise InputError(_why_unreadable(path)) from error
 

@@ -1,0 +1,410 @@
+"""From what music does to the latent vectors that a style turns into pictures.
+
+Three movements are added up: a base that strolls through latent space whatever is played, a pulse
+that pushes away and comes back, and a motion that carries on and never comes back by itself.
+Every value can be worked out from the number of its frame alone. So a song of any length takes
+the same memory, and frames may be asked for in any order.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .timeline import Timeline
+
+REACH = 2.0  # noise stays within so many standard deviations
+RELEASE = 0.2  # seconds in which a pulse falls to 1/e; 0.081 in the published code
+RANDOM_SECONDS = 4.0  # how long one choice of slower coordinates lasts
+_BASE, _PULSE, _SIGNS, _FACTORS, _LABELS = range(5)  # one stream of random numbers each
+
+
+def follow(curve: np.ndarray, fps: float, release: float = RELEASE) -> np.ndarray:
+    """Let a curve rise at once and fall slowly, as the needle of a level meter does.
+
+    The rise is shared by two frames: one frame before a hit, the curve is half way up. Without
+    that a single frame would carry the whole jump, and all other movement would look like none.
+
+    Parameters
+    ----------
+    curve : np.ndarray, shape (frames,)
+        Values, 0 or more.
+    fps : float
+        Frames a second.
+    release : float
+        Seconds in which it falls to 1/e.
+
+    Returns
+    -------
+    np.ndarray, float32, shape (frames,)
+        At each hit the full height of the curve.
+
+    Chapter
+    -------
+    06_lucid_sonic_visuals
+    """
+    followed, kept = np.array(curve, np.float32), np.exp(-1 / (fps * release))
+    for i in range(1, len(followed)):
+        followed[i] = max(followed[i], kept * followed[i - 1])
+    followed[:-1] = np.maximum(followed[:-1], followed[1:] / 2)
+    return followed
+
+
+def fold(x: np.ndarray, reach: float) -> np.ndarray:
+    """Reflect values at both ends of a range, as a ball between two walls.
+
+    Parameters
+    ----------
+    x : np.ndarray
+        How far a ball would have come without walls.
+    reach : float
+        The walls stand at -reach and reach; 0 leaves no room at all.
+
+    Returns
+    -------
+    np.ndarray, shape of x
+        Where it is: between -reach and reach, and x itself before the first wall.
+
+    Chapter
+    -------
+    06_lucid_sonic_visuals
+    """
+    if reach == 0:
+        return np.zeros_like(x)
+    return reach - np.abs((x + reach) % (4 * reach) - 2 * reach)
+
+
+def slerp(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Go from one vector to another on an arc, at a steady angular speed.
+
+    The straight line between two random vectors of many dimensions passes the middle at 0.7 of
+    their length, where a generator has seen little. The arc keeps the length.
+
+    Parameters
+    ----------
+    a, b : np.ndarray, shape (..., size)
+        Where the arc begins and ends.
+    share : np.ndarray, shape (...)
+        How much of the arc is done, 0 to 1.
+
+    Returns
+    -------
+    np.ndarray, shape (..., size)
+        Points on the arc; their lengths go from that of `a` to that of `b`.
+
+    Chapter
+    -------
+    06_lucid_sonic_visuals
+
+    References
+    ----------
+    Shoemake, "Animating rotation with quaternion curves", 1985.
+    """
+    lengths = [np.linalg.norm(v, axis=-1, keepdims=True) for v in (a, b)]
+    unit_a, unit_b = (v / np.maximum(n, 1e-12) for v, n in zip((a, b), lengths, strict=True))
+    angle = np.arccos(np.clip((unit_a * unit_b).sum(axis=-1, keepdims=True), -1, 1))
+    angle = np.clip(angle, 1e-6, np.pi - 1e-6)
+    share = np.asarray(share)[..., None]
+    arc = (np.sin((1 - share) * angle) * unit_a + np.sin(share * angle) * unit_b) / np.sin(angle)
+    return arc * ((1 - share) * lengths[0] + share * lengths[1])
+
+
+class LatentPath:
+    """The latent vectors of a whole video, worked out when they are asked for.
+
+    Parameters
+    ----------
+    timeline : Timeline
+        What drives it.
+    input_shape : int
+        Length of a noise vector.
+    num_possible_classes : int
+        Length of a class vector; 0 if the style has no classes.
+    seed : int
+        Same seed, same path.
+    speed_fpm, pulse_react, motion_react, motion_randomness, truncation : float
+        As for `LucidSonicDream.hallucinate`.
+    classes, dominant_classes_first, class_pitch_react, class_smooth_seconds, class_complexity :
+        As there.
+    class_shuffle_seconds, class_shuffle_strength, start :
+        As there; times to shuffle at are times of the song, so that `start` is taken from them.
+
+    Chapter
+    -------
+    06_lucid_sonic_visuals
+    """
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        input_shape: int = 512,
+        num_possible_classes: int = 0,
+        *,
+        seed: int = 0,
+        speed_fpm: float = 12,
+        pulse_react: float = 0.5,
+        motion_react: float = 0.5,
+        motion_randomness: float = 0.5,
+        truncation: float = 1.0,
+        classes: Sequence[int] | None = None,
+        dominant_classes_first: bool = False,
+        class_pitch_react: float = 0.5,
+        class_smooth_seconds: float = 1.0,
+        class_complexity: float = 1.0,
+        class_shuffle_seconds: float | Sequence[float] | None = None,
+        class_shuffle_strength: float = 0.5,
+        start: float = 0.0,
+    ) -> None:
+        self.timeline, self.seed, self.truncation = timeline, seed, truncation
+        self.input_shape, self.speed_fpm = input_shape, speed_fpm
+        self.labels = class_labels(
+            classes,
+            num_possible_classes,
+            self._random(_LABELS),
+            timeline.chroma if dominant_classes_first else None,
+        )
+        self.num_possible_classes, self.class_complexity = num_possible_classes, class_complexity
+        self.pulse = pulse_react * follow(timeline.pulse, timeline.fps)
+        self._set_keys()
+        self._set_motion(motion_react, motion_randomness)
+        notes = note_weights(timeline, class_pitch_react)
+        turns = shuffle_turns(timeline, class_shuffle_seconds, class_shuffle_strength, start)
+        rotated = (np.arange(12)[:, None] - turns) % 12  # which note a label listens to
+        self.weights = smooth(np.take_along_axis(notes, rotated, 0), timeline, class_smooth_seconds)
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return len(self.timeline)
+
+    def noise(self, first: int, last: int) -> np.ndarray:
+        """Give noise vectors: base, pulse and motion together.
+
+        Parameters
+        ----------
+        first, last : int
+            From this frame on, and up to but without that one.
+
+        Returns
+        -------
+        np.ndarray, float32, shape (last - first, input_shape)
+            Noise vectors.
+        """
+        frames = np.arange(first, min(last, len(self)))
+        noise = self.base(frames) + self.pulses(frames) + self.motion(frames)
+        return noise.astype(np.float32)
+
+    def class_vectors(self, first: int, last: int) -> np.ndarray:
+        """Give class vectors.
+
+        Parameters
+        ----------
+        first, last : int
+            From this frame on, and up to but without that one.
+
+        Returns
+        -------
+        np.ndarray, float32, shape (last - first, num_possible_classes)
+            Weights from 0 to `class_complexity`, the largest of a frame being that. Where several
+            notes share a label, the strongest of them counts.
+        """
+        weights = self.weights[:, first : min(last, len(self))]
+        vectors = np.zeros((weights.shape[1], self.num_possible_classes), np.float32)
+        if self.num_possible_classes:
+            for label, row in zip(self.labels, weights, strict=True):
+                vectors[:, label] = np.maximum(vectors[:, label], row)
+            largest = vectors.max(axis=1, keepdims=True)
+            vectors *= self.class_complexity / np.maximum(largest, 1e-6)
+        return vectors
+
+    def base(self, frames: np.ndarray) -> np.ndarray:
+        """Give the stroll from key to key, shape (frames, input_shape)."""
+        before, share = self._key_place(frames)
+        return slerp(self._keys[before], self._keys[before + 1], share)
+
+    def pulses(self, frames: np.ndarray) -> np.ndarray:
+        """Give the push of the beat, shape (frames, input_shape).
+
+        Its direction turns from key to key, so that not every hit looks the same.
+        """
+        before, share = self._key_place(frames)
+        direction = slerp(self._directions[before], self._directions[before + 1], share)
+        return self.pulse[frames, None] * direction
+
+    def motion(self, frames: np.ndarray) -> np.ndarray:
+        """Give how far the motion has come, shape (frames, input_shape)."""
+        part = frames // self._part
+        way = self._way[frames] - self._way[part * self._part]
+        travelled = self._travelled[part] + self._factors[part] * way[:, None]
+        return fold(self._signs * travelled, REACH * self.truncation)
+
+    def _random(self, stream: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, stream])
+
+    def _key_place(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the key before each frame, and the share of the way to the next one."""
+        place = frames / self.timeline.fps * self.speed_fpm / 60
+        before = place.astype(int)
+        return before, place - before
+
+    def _set_keys(self) -> None:
+        """Draw where the base passes, and the directions of the pulse."""
+        from scipy.stats import truncnorm
+
+        keys = int(len(self) / self.timeline.fps * self.speed_fpm / 60) + 2
+        shape = (keys, self.input_shape)
+        drawn = truncnorm.rvs(-REACH, REACH, size=shape, random_state=self._random(_BASE))
+        self._keys = (self.truncation * drawn).astype(np.float32)
+        self._directions = self._random(_PULSE).choice([-1.0, 1.0], shape)
+
+    def _set_motion(self, react: float, randomness: float) -> None:
+        """Add up how far the motion comes, once for all coordinates.
+
+        Coordinates differ in sign and, for some seconds at a time, in a factor. So the way from
+        the beginning of such a part is the same for all of them, times the factor.
+        """
+        fps = self.timeline.fps
+        step = react * 20 / fps * self.timeline.motion
+        self._way = np.concatenate([np.cumsum(step, dtype=np.float64), [0]])
+        self._part = max(1, round(fps * RANDOM_SECONDS))
+        starts = np.arange(0, len(self), self._part)
+        size = (len(starts), self.input_shape)
+        self._factors = self._random(_FACTORS).choice([1.0, 1 - randomness], size)
+        self._signs = self._random(_SIGNS).choice([-1.0, 1.0], self.input_shape)
+        whole = np.diff(self._way[starts], append=0)[:, None] * self._factors
+        self._travelled = np.concatenate([np.zeros((1, self.input_shape)), np.cumsum(whole, 0)])
+
+
+def class_labels(
+    classes: Sequence[int] | None,
+    num_possible_classes: int,
+    random: np.random.Generator,
+    chroma: np.ndarray | None = None,
+) -> list[int]:
+    """Choose the label that each of the twelve notes calls for.
+
+    Parameters
+    ----------
+    classes : sequence of int or None
+        Labels for the notes from C on, dealt out again where there are fewer than twelve; None
+        draws them.
+    num_possible_classes : int
+        How many labels a style has; 0 for a style without.
+    random : np.random.Generator
+        Draws the labels if there are none.
+    chroma : np.ndarray, shape (12, frames), optional
+        If given, the first label goes to the note that is heard most, and so on.
+
+    Returns
+    -------
+    list of int
+        Twelve labels, or none at all for a style without classes.
+
+    Chapter
+    -------
+    06_lucid_sonic_visuals
+    """
+    if num_possible_classes == 0:
+        return []
+    if classes is None:
+        classes = random.permutation(num_possible_classes)[:12]
+    dealt = [int(classes[note % len(classes)]) for note in range(12)]
+    if chroma is None:
+        return dealt
+    place = np.argsort(np.argsort(-chroma.sum(axis=1), kind="stable"), kind="stable")
+    return [dealt[rank] for rank in place]
+
+
+def note_weights(timeline: Timeline, class_pitch_react: float) -> np.ndarray:
+    """Let the weights of the twelve notes follow what is heard.
+
+    Parameters
+    ----------
+    timeline : Timeline
+        Its chroma is followed.
+    class_pitch_react : float
+        How fast: at 0.5 a share of 0.39 of the way is gone in a 43rd of a second, whatever the
+        rate of the video. 0 stays at the first note.
+
+    Returns
+    -------
+    np.ndarray, float32, shape (12, frames)
+        From 0 to 1. In silence the last ones stay.
+
+    Chapter
+    -------
+    06_lucid_sonic_visuals
+    """
+    from scipy.signal import lfilter
+
+    chroma = timeline.chroma**2  # so that the strongest note stands out
+    heard = np.flatnonzero(chroma.any(axis=0))
+    if heard.size == 0:
+        return np.ones_like(chroma)
+    # What is heard last is held through silence, and the first note from the beginning.
+    last_heard = np.maximum.accumulate(np.where(chroma.any(axis=0), np.arange(len(timeline)), -1))
+    held = chroma[:, np.where(last_heard < 0, heard[0], last_heard)]
+    gain = 1 - np.exp(-class_pitch_react * 43 / timeline.fps)
+    state = (1 - gain) * held[:, :1]
+    return lfilter([gain], [1, gain - 1], held, zi=state)[0].astype(np.float32)
+
+
+def shuffle_turns(
+    timeline: Timeline, seconds: float | Sequence[float] | None, strength: float, start: float = 0
+) -> np.ndarray:
+    """Count by how many places the labels are turned at each frame.
+
+    Parameters
+    ----------
+    timeline : Timeline
+        Gives the number of frames and their rate.
+    seconds : float, sequence of float or None
+        A period, or the times of the song at which to turn, or None for never.
+    strength : float
+        Share of the twelve places, 0 to 1, that one turn goes on.
+    start : float
+        Where in the song the video begins, in seconds.
+
+    Returns
+    -------
+    np.ndarray of int, shape (frames,)
+        Places, from 0 to 11.
+
+    Chapter
+    -------
+    06_lucid_sonic_visuals
+    """
+    times = np.arange(len(timeline)) / timeline.fps + 1e-9
+    if seconds is None:
+        count = np.zeros(len(timeline), int)
+    elif np.ndim(seconds):
+        moments = np.sort(np.asarray(seconds, float)) - start
+        count = np.searchsorted(moments[moments >= 0], times, side="right")
+    else:
+        count = (times / seconds).astype(int)
+    return count * round(12 * strength) % 12
+
+
+def smooth(weights: np.ndarray, timeline: Timeline, seconds: float) -> np.ndarray:
+    """Take the mean of weights over a window that lies evenly around each frame.
+
+    Parameters
+    ----------
+    weights : np.ndarray, shape (12, frames)
+        What is smoothed.
+    timeline : Timeline
+        Gives the frame rate.
+    seconds : float
+        Length of the window; 0 changes nothing.
+
+    Returns
+    -------
+    np.ndarray, shape (12, frames)
+        Neither ahead of the music nor behind it.
+
+    Chapter
+    -------
+    06_lucid_sonic_visuals
+    """
+    from scipy.ndimage import uniform_filter1d
+
+    frames = 2 * round(seconds * timeline.fps / 2) + 1
+    return uniform_filter1d(weights, frames, axis=1, mode="nearest")
