@@ -32,6 +32,7 @@ _MODULES = (
     "spectra",
     "speech",
     "training",
+    "visuals",
 )
 __all__ = sorted([*_LAZY, *_MODULES])
 

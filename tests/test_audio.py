@@ -376,3 +376,81 @@ def test_a_list_of_files_is_not_followed(tmp_path):
 def test_an_address_is_no_path():
     with pytest.raises(InputError, match="Download the file first"):
         audio.load("https://example.org/voice.wav")
+
+
+@pytest.mark.parametrize("sr", [None, 16000])
+@pytest.mark.parametrize("suffix", sorted(audio.FORMATS))
+def test_a_stream_keeps_the_channels_if_asked(tmp_path, suffix, sr):
+    path, y = tmp_path / f"a{suffix}", np.stack([tone(seconds=2.2), tone(660, seconds=2.2)])
+    audio.save(path, y, 22050)
+    rate = sr or audio.native_rate(path)
+    blocks = list(audio.stream(path, rate, seconds=0.5, mono=False))
+    assert len(blocks) > 3 and {len(block) for block in blocks} == {2}
+    assert all(block.dtype == np.float32 for block in blocks)
+    wanted, joined = audio.load(path, sr, mono=False)[0], np.concatenate(blocks, axis=1)
+    assert abs(joined.shape[1] - wanted.shape[1]) <= 1
+    size = min(joined.shape[1], wanted.shape[1])
+    assert np.abs(joined[:, :size] - wanted[:, :size]).max() < 1e-3
+    mono = np.concatenate(list(audio.stream(path, rate, seconds=0.5)))
+    np.testing.assert_allclose(mono, joined.mean(axis=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_stream_of_a_wave_at_its_own_rate_is_bit_for_bit_the_file(tmp_path, channels):
+    y = np.random.default_rng(0).uniform(-1, 1, (channels, 30_011)).astype(np.float32)
+    audio.save(tmp_path / "a.wav", y, 44_100)
+    blocks = list(audio.stream(tmp_path / "a.wav", 44_100, seconds=0.1, mono=False))
+    joined = np.concatenate(blocks, axis=1)
+    np.testing.assert_array_equal(joined, audio.load(tmp_path / "a.wav", None, mono=False)[0])
+
+
+def test_a_phones_recording_is_streamed_with_its_channels(tmp_path):
+    path = tmp_path / "a.m4a"
+    y = np.stack([tone(sr=44100, seconds=2), tone(660, sr=44100, seconds=2)])
+    write_with_ffmpeg(path, y, 44100, "aac")
+    blocks = list(audio.stream(path, audio.native_rate(path), seconds=0.5, mono=False))
+    assert len(blocks) >= 4 and {len(block) for block in blocks} == {2}
+    joined = np.concatenate(blocks, axis=1)
+    for row, frequency in zip(joined[:, 4410:-4410], (440, 660), strict=True):
+        assert abs(peak_frequency(row, 44100) - frequency) < 2
+
+
+@pytest.mark.parametrize("sr", RATES)
+@pytest.mark.parametrize("suffix", sorted(audio.FORMATS))
+def test_a_files_own_rate_is_told(tmp_path, suffix, sr):
+    audio.save(tmp_path / f"a{suffix}", tone(sr=sr, seconds=0.2), sr)
+    found = audio.native_rate(tmp_path / f"a{suffix}")
+    assert found == sr == audio.load(tmp_path / f"a{suffix}", None)[1] and type(found) is int
+    assert audio.native_rate(str(tmp_path / f"a{suffix}")) == sr
+
+
+def test_a_phones_recording_has_a_rate(tmp_path):
+    write_with_ffmpeg(tmp_path / "a.m4a", np.zeros((2, 48_000), np.float32), 48_000, "aac")
+    assert audio.native_rate(tmp_path / "a.m4a") == 48_000
+
+
+def test_what_is_no_sound_has_no_rate(tmp_path):
+    (tmp_path / "text.wav").write_text("This is no sound.")
+    (tmp_path / "empty.mp3").write_bytes(b"")
+    write_with_ffmpeg(tmp_path / "whole.m4a", np.zeros((2, 48_000), np.float32), 48_000, "aac")
+    (tmp_path / "cut.m4a").write_bytes((tmp_path / "whole.m4a").read_bytes()[:40])
+    for name, said in (
+        ("text.wav", r"text\.wav"),
+        ("empty.mp3", r"empty\.mp3"),
+        ("cut.m4a", r"cut\.m4a is cut short"),
+        ("none.wav", r"none\.wav"),
+        ("", "folder"),
+    ):
+        with pytest.raises(InputError, match=said):
+            audio.native_rate(tmp_path / name)
+    for path in (5, None):
+        with pytest.raises(InputError):
+            audio.native_rate(path)
+    with av.open(tmp_path / "silent.mp4", "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width = stream.height = 16
+        frame = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+    with pytest.raises(InputError, match="silent.mp4"):
+        audio.native_rate(tmp_path / "silent.mp4")

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from audiostyle_utils.errors import InputError
-from audiostyle_utils.visuals.drawings import DRAWINGS, draw, draw_many
+from audiostyle_utils.visuals.drawings import (
+    DRAWINGS,
+    LATENTS,
+    draw,
+    draw_latent,
+    draw_many,
+    latents,
+)
 
 SIZE = 32
 MANY, LABELS = draw_many(12 * 20, SIZE, seed=3)
@@ -48,6 +55,33 @@ def test_many_are_drawn_in_turn_and_a_longer_row_begins_like_a_shorter_one():
     np.testing.assert_array_equal(images, MANY[:15])
     np.testing.assert_array_equal(labels, LABELS[:15])
     assert (draw_many(15, SIZE, seed=4)[0] != images).any(axis=(1, 2, 3)).all()
+
+
+def test_each_of_many_belongs_to_its_latent_vector():
+    vectors = latents(30, seed=3)
+    assert vectors.shape == (30, LATENTS)
+    np.testing.assert_array_equal(vectors[:7], latents(7, seed=3))
+    for i in range(30):
+        np.testing.assert_array_equal(draw_latent(i % 12, SIZE, vectors[i]), MANY[i])
+    assert abs(vectors.mean()) < 0.1 and abs(vectors.std() - 1) < 0.1
+
+
+@pytest.mark.parametrize("kind", DRAWINGS)
+def test_only_the_direction_of_a_latent_vector_matters_and_near_ones_draw_alike(kind):
+    z, other = np.random.default_rng(8).standard_normal((2, LATENTS))
+    image = draw_latent(kind, 64, z).astype(float)
+    np.testing.assert_array_equal(draw_latent(kind, 64, 3 * z), image)
+    near = np.abs(draw_latent(kind, 64, z + 0.003 * other) - image).mean()
+    far = np.abs(draw_latent(kind, 64, other) - image).mean()
+    assert 0 < near < 0.1 * far
+
+
+@pytest.mark.parametrize(
+    "z", [np.zeros(LATENTS - 1), np.zeros((1, LATENTS)), np.full(LATENTS, np.nan)]
+)
+def test_a_latent_vector_of_another_kind_is_refused(z):
+    with pytest.raises(InputError, match="z has shape"):
+        draw_latent(0, SIZE, z)
 
 
 @pytest.mark.parametrize("place", range(12))

@@ -17,7 +17,7 @@ ENTRY = Entry(
     "changed, for chapter 4; a sentence of CMU ARCTIC, ten seconds of the band and chapter 5's "
     "translate_audio for chapter 5; all by book/_tools/previews.py, but for three sounds of "
     "benchmarks/05_melgan_vc.py",
-    size="One MP3 a chapter, six for chapter 5, 16 to 120 kB each",
+    size="One MP3 for each of chapters 1 to 4, six for chapter 5, 16 to 120 kB each",
     citation="The audio-style book",
     chapters=(
         "01_style_transfer",

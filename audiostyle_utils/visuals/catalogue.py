@@ -293,7 +293,7 @@ def style_checksum(name: str) -> str | None:
     record = _record(_place(_find(name)))
     try:
         kept = record.read_text(encoding="ascii").strip()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError):
         kept = ""

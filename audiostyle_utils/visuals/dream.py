@@ -6,6 +6,7 @@ import numbers
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -259,7 +260,7 @@ class LucidSonicDream:
             frames = _kept_frames(frames, path.with_name(f"{path.stem}_frames"))
         heard = self.recordings["song"] if output_audio is None else output_audio
         sr = _named("output_audio", audio.native_rate, heard)
-        sound = excerpt_blocks(heard, sr, start, picture.seconds, mono=False)
+        sound = _some("output_audio", excerpt_blocks(heard, sr, start, picture.seconds, mono=False))
         return video.write_video(
             path, frames, picture.fps, sound=sound, sr=sr, codec=codec, quality=quality
         )
@@ -335,12 +336,12 @@ class LucidSonicDream:
         style = self._style(settings["width"], settings["height"])
         _check_classes(settings["classes"], style.num_possible_classes)
         fps = video.frame_rate(settings["fps"])
+        timeline = self._timeline(settings, float(fps))  # says what is wrong with a recording
         if settings["compat"]:
             path = self._published_path(settings, style)
             fps = Fraction(path.timeline.fps).limit_denominator(1001)
         else:
-            timeline, sizes = self._timeline(settings, float(fps)), _sizes(style)
-            path = LatentPath(timeline, *sizes, **_chosen(settings))
+            path = LatentPath(timeline, *_sizes(style), **_chosen(settings))
         return _Picture(style, path, fps, settings, self._effects(settings, path.timeline))
 
     def _style(self, width: int | None, height: int | None) -> Style:
@@ -379,7 +380,10 @@ class LucidSonicDream:
     def _measured(self, name: str, settings: Mapping[str, Any], path=None) -> Loudness:
         """Measure a recording once, however many parameters and calls ask for it."""
         path = Path(self.recordings[name] if path is None else path).expanduser()
-        start, duration, stat = settings["start"], settings["duration"], path.stat()
+        start, duration = settings["start"], settings["duration"]
+        if not path.is_file():
+            raise InputError(f"{name}: there is no file {path} (any more). Check the name.")
+        stat = path.stat()
         key = (path, stat.st_mtime_ns, stat.st_size, start, duration)
         if key not in self._loudness:
             self._loudness[key] = _named(name, measure_loudness, path, start, duration)
@@ -443,8 +447,9 @@ class _Picture:
 
     def _painted(self) -> Iterator[np.ndarray]:
         step = self.settings["batch_size"]
-        for first in range(0, len(self.path), _AHEAD):
-            last = min(first + _AHEAD, len(self.path))
+        ahead = -(-_AHEAD // step) * step  # whole batches
+        for first in range(0, len(self.path), ahead):
+            last = min(first + ahead, len(self.path))
             noise, classes = self.path.noise(first, last), self.path.class_vectors(first, last)
             for k in range(0, last - first, step):
                 yield from self.style.paint(
@@ -529,7 +534,7 @@ def _check_shuffle(seconds: object) -> None:
     times = [seconds] if isinstance(seconds, numbers.Real) else seconds
     if times is None:
         return
-    if isinstance(times, str | bytes | Mapping) or not hasattr(times, "__iter__"):
+    if not isinstance(times, list | tuple | np.ndarray) or getattr(times, "ndim", 1) != 1:
         raise InputError(f"class_shuffle_seconds is {seconds!r}: give seconds, or a list of times.")
     least = 0.0 if times is seconds else 1e-3
     for value in times:
@@ -564,11 +569,20 @@ def _named(name: str, function: Callable, *arguments: Any) -> Any:
         raise InputError(f"{name}: {error}") from error
 
 
+def _some(name: str, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """Return the blocks of a recording, or say that there are none."""
+    first = next(blocks, None)
+    if first is None:
+        raise InputError(f"{name} has nothing left after start: give a smaller start.")
+    return chain([first], blocks)
+
+
 def _video_path(file_name: str | os.PathLike) -> Path:
     """Return where the video goes, with a suffix."""
-    if not isinstance(file_name, str | os.PathLike) or not os.fspath(file_name).strip():
+    text = os.fspath(file_name) if isinstance(file_name, str | os.PathLike) else ""
+    if not text.strip() or "\0" in text:
         raise InputError(f"file_name is {file_name!r}: give the name of a video, such as song.mp4.")
-    path = Path(os.fspath(file_name)).expanduser()
+    path = Path(text).expanduser()
     known = path.suffix.lower() in (".mp4", ".webm", ".mkv")
     return path if known else path.with_name(path.name + ".mp4")
 
@@ -579,6 +593,8 @@ def _kept_frames(frames: Iterator[np.ndarray], folder: Path) -> Iterator[np.ndar
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob(6 * "[0-9]" + ".png"):  # a longer run may have been here
+            old.unlink()
         for index, array in enumerate(frames):
             Image.fromarray(array).save(folder / f"{index:06d}.png")
             yield array

@@ -3,11 +3,14 @@
 import inspect
 import os
 from collections.abc import Callable, Iterable
+from numbers import Integral, Real
 
 import numpy as np
 
 from ..errors import InputError
 from .timeline import SR, at_frames, envelope, measure_loudness
+
+_BY_KEYWORD = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 class EffectsGenerator:
@@ -49,12 +52,16 @@ class EffectsGenerator:
                 f"func takes no {' and no '.join(missing)}: give a function of array, strength "
                 "and amplitude."
             )
-        if isinstance(strength, bool) or not isinstance(strength, int | float) or strength < 0:
+        good = isinstance(strength, Real) and not isinstance(strength, bool)
+        if not (good and 0 <= strength < np.inf):
             raise InputError(f"strength is {strength!r}: give a number of 0 or more.")
+        if audio is not None and not isinstance(audio, str | os.PathLike):
+            raise InputError(f"audio is {audio!r}: give the path of a recording, or None.")
         if not isinstance(percussive, bool):
             raise InputError(f"percussive is {percussive!r}: give True or False.")
         self.func, self.audio = func, audio
         self.strength, self.percussive = float(strength), percussive
+        self.amplitudes = np.zeros(0, np.float32)
 
     def __repr__(self) -> str:
         """Return how it was made."""
@@ -86,6 +93,8 @@ class EffectsGenerator:
         """
         if self.audio is None:
             raise InputError("audio is None: give the effect a recording, or let hallucinate do.")
+        if not (isinstance(hop_length, Integral) and hop_length > 0):
+            raise InputError(f"hop_length is {hop_length!r}: give a whole number of samples.")
         loudness = measure_loudness(self.audio, start, duration)
         curve = loudness.parts["percussive" if self.percussive else "all"]
         fps = SR / hop_length
@@ -106,7 +115,17 @@ class EffectsGenerator:
         -------
         np.ndarray, uint8, shape (height, width, 3)
             The changed picture.
+
+        Raises
+        ------
+        InputError
+            `index` lies beyond what was measured.
         """
+        if not 0 <= index < len(self.amplitudes):
+            raise InputError(
+                f"index is {index}, and {len(self.amplitudes)} frames are measured: "
+                "call render_audio first, and give one of its frames."
+            )
         return apply(self, array, float(self.amplitudes[index]))
 
 
@@ -136,6 +155,7 @@ def apply(effect: EffectsGenerator, array: np.ndarray, amplitude: float) -> np.n
     -------
     06_lucid_sonic_visuals
     """
+    array = np.require(array, requirements="W")  # Pillow's arrays cannot be changed in place
     try:
         changed = np.asarray(
             effect.func(array=array, strength=effect.strength, amplitude=amplitude)
@@ -229,6 +249,6 @@ def takes(func: Callable, name: str) -> bool:
         return False
     return any(
         parameter.kind is parameter.VAR_KEYWORD
-        or (parameter.name == name and parameter.kind is not parameter.POSITIONAL_ONLY)
+        or (parameter.name == name and parameter.kind in _BY_KEYWORD)
         for parameter in parameters
     )

@@ -21,9 +21,6 @@ _BASE, _PULSE, _SIGNS, _FACTORS, _LABELS = range(5)  # one stream of random numb
 def follow(curve: np.ndarray, fps: float, release: float = RELEASE) -> np.ndarray:
     """Let a curve rise at once and fall slowly, as the needle of a level meter does.
 
-    The rise is shared by two frames: one frame before a hit, the curve is half way up. Without
-    that a single frame would carry the whole jump, and all other movement would look like none.
-
     Parameters
     ----------
     curve : np.ndarray, shape (frames,)
@@ -36,7 +33,7 @@ def follow(curve: np.ndarray, fps: float, release: float = RELEASE) -> np.ndarra
     Returns
     -------
     np.ndarray, float32, shape (frames,)
-        At each hit the full height of the curve.
+        The larger of the curve and of what is left of the frames before.
 
     Chapter
     -------
@@ -45,7 +42,6 @@ def follow(curve: np.ndarray, fps: float, release: float = RELEASE) -> np.ndarra
     followed, kept = np.array(curve, np.float32), np.exp(-1 / (fps * release))
     for i in range(1, len(followed)):
         followed[i] = max(followed[i], kept * followed[i - 1])
-    followed[:-1] = np.maximum(followed[:-1], followed[1:] / 2)
     return followed
 
 

@@ -46,6 +46,10 @@ _MOST_LAYERS = 100  # of the mapping network
 _MOST_AXES = 4  # of a tensor
 _GROWTH = 4  # times the file's size: numbers of 16 bits become such of 32
 
+# What the parser, the machine and its recipes raise where a file breaks the format; the parser
+# warns of odd escapes in text, which is an error where warnings are errors.
+_BREACHES = (ValueError, TypeError, LookupError, AttributeError, struct.error, Warning)
+
 _ANOTHER_FORMAT = "Give a .pkl file as the PyTorch edition of StyleGAN2-ADA writes it."
 _TENSORFLOW = (
     "was written by the TensorFlow edition of StyleGAN, whose networks are code and cannot be read "
@@ -88,8 +92,7 @@ def read_stylegan2(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, n
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"{file} cannot be read: {reason}. {_ANOTHER_FORMAT}") from error
-    # What the parser, the machine and its recipes raise where a file breaks the format.
-    except (ValueError, TypeError, LookupError, AttributeError, struct.error) as error:
+    except _BREACHES as error:
         raise InputError(
             f"{file} is damaged, cut short or no StyleGAN2 file ({error}): nothing of it was run. "
             "Get it again."

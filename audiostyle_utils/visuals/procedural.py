@@ -22,9 +22,13 @@ CLASSES = 12
 _SIDES = (16, 2048)
 _MAX_LATENT = 4096
 _SHADES = 1024  # entries of a palette, so many that steps between them cannot be seen
-# Share of the look without a class: all of it where no class sounds, next to nothing otherwise.
+# Sum of the weights at which half of the look without a class is left.
 _NEUTRAL = 0.02
-_LIGHT = np.array([-0.6, -0.8], np.float32) / 1.0  # from the upper left
+# How much of the neutral palette comes in where many classes sound at once.
+_IRIDESCENCE = 0.8
+_LIGHT = (-0.6, -0.8, 0.8)  # from the upper left: across, down, and towards the eye
+_FAINT = 0.03  # chroma so small that its hue is chance, and is not strengthened
+# Oklab, in which equal steps look equal (Ottosson, 2020).
 _OKLAB_TO_LMS = np.array(
     [
         [1, 0.3963377774, 0.2158037573],
@@ -136,7 +140,7 @@ class Cppn(ProceduralStyle):
         self._shape = x.shape
         r = np.hypot(x, y)
         self._places = np.stack([x, y, r]).reshape(3, -1)
-        octaves = 2.0 ** rng.uniform(0.2, 2.2, units)
+        octaves = 2.0 ** rng.uniform(0.0, 2.6, units)
         angles = rng.uniform(0, 2 * np.pi, units)
         first = np.stack([np.cos(angles), np.sin(angles), rng.normal(0, 0.7, units)], 1)
         self._weights = [
@@ -145,7 +149,7 @@ class Cppn(ProceduralStyle):
             rng.normal(0, 1.6 / math.sqrt(units), (units, units)).astype(np.float32),
             rng.normal(0, 1.0 / math.sqrt(units), (3, units)).astype(np.float32),
         ]
-        self._shifts = [self._projection(units, size) for size in (0.9, 0.5, 0.5)]
+        self._shifts = [self._projection(units, size) for size in (0.45, 0.25, 0.25)]
         self._class_shifts = rng.normal(0, 1.2, (units, CLASSES + 1)).astype(np.float32)
 
     def _fields(self, latent: np.ndarray, mixture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -160,8 +164,8 @@ class Cppn(ProceduralStyle):
             bend(values, out=values)
         fields = (self._weights[-1] @ values).reshape(3, *self._shape)
         a, b, c = (_enlarge(field, self._rows, self._columns) for field in fields)
-        relief = a + 0.3 * np.sin(3 * b)
-        return 0.55 * a + 0.25 * np.sin(2 * b) + 0.2 * c, relief
+        folds = a + 0.25 * np.sin(3 * b + 2 * c)
+        return 0.6 * folds + 0.2 * np.sin(2 * b) + 0.15 * c, folds + 0.08 * np.sin(12 * a)
 
 
 class Aurora(ProceduralStyle):
@@ -174,7 +178,7 @@ class Aurora(ProceduralStyle):
     06_lucid_sonic_visuals
     """
 
-    _frequencies = 14  # periods of the fastest wave across the picture
+    _frequencies = 20  # periods of the fastest wave across the picture
 
     def __init__(self, width: int, height: int, *, input_shape: int = 64, seed: int = 0) -> None:
         super().__init__(width, height, input_shape=input_shape, seed=seed)
@@ -187,7 +191,7 @@ class Aurora(ProceduralStyle):
         self._down = np.exp(1j * np.pi * np.outer(y, ky)).astype(np.complex64)
         self._sizes = _wave_sizes(kx, ky)
         waves = 2 * kx.size * ky.size
-        self._turns = self._projection(waves, 1.1)
+        self._turns = self._projection(waves, 0.7)
         self._phases = self._rng.uniform(0, 2 * np.pi, waves).astype(np.float32)
 
     def _fields(self, latent: np.ndarray, mixture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -195,8 +199,8 @@ class Aurora(ProceduralStyle):
         sizes /= np.sqrt((sizes**2).sum() / 2)
         phases = (self._turns @ latent + self._phases).reshape(2, *sizes.shape)
         a, b = (self._sum_of_waves(sizes * np.exp(1j * phase)) for phase in phases)
-        relief = a + 0.5 * np.sin(1.5 * b + a)
-        return 0.3 * relief + 0.12 * b, relief
+        folds = a + 0.6 * np.sin(1.8 * b + 1.2 * a)
+        return 0.3 * folds + 0.12 * np.sin(2 * b), folds + 0.1 * np.sin(9 * folds + 3 * b)
 
     def _sum_of_waves(self, waves: np.ndarray) -> np.ndarray:
         """Return the real part of the sum, as a product of two thin matrices."""
@@ -222,7 +226,7 @@ class Kaleidoscope(ProceduralStyle):
         self._vectors = _random_vectors(self._rng, self._waves)
         self._basis = np.concatenate([_folded(x, y, n, self._vectors) for n in self._orders])
         self._sizes = (1 / np.linalg.norm(self._vectors, axis=1) ** 0.8).astype(np.float32)
-        self._turns = self._projection(2 * self._waves, 1.1)
+        self._turns = self._projection(2 * self._waves, 0.55)
         self._phases = self._rng.uniform(0, 2 * np.pi, 2 * self._waves).astype(np.float32)
         # Neighbouring classes differ in their number of mirrors as well as in colour.
         order = np.arange(CLASSES + 1) * 5 % len(self._orders)
@@ -237,8 +241,8 @@ class Kaleidoscope(ProceduralStyle):
         parts = (mirrors[None, :, None] * waves[:, None]).reshape(2, -1)
         fields = (parts @ self._basis).reshape(2, *self._shape)
         a, b = (_enlarge(field, self._rows, self._columns) for field in fields)
-        relief = a + 0.6 * np.sin(1.7 * b)
-        return 0.3 * relief + 0.1 * b, relief
+        folds = a + 0.6 * np.sin(1.7 * b)
+        return 0.3 * folds + 0.1 * b, folds + 0.06 * np.sin(8 * folds)
 
 
 def make_cppn(width: int, height: int, *, input_shape: int = 64, seed: int = 0) -> Cppn:
@@ -352,10 +356,14 @@ def _batch(values: np.ndarray, name: str, columns: int) -> np.ndarray:
 def _mixture(weights: np.ndarray) -> np.ndarray:
     """Return the shares of the 12 classes and of the neutral look, of sum 1.
 
-    Squares let the strongest class show, where all twelve sound a little.
+    Cubes let the strongest class show, where all twelve sound a little.
     """
-    shares = np.append(weights.astype(np.float64) ** 2, _NEUTRAL)
-    return (shares / shares.sum()).astype(np.float32)
+    total = weights.sum(dtype=np.float64)
+    if total == 0:
+        return np.eye(CLASSES + 1, dtype=np.float32)[-1]
+    shares = (weights / total) ** 3
+    loud = total / (total + _NEUTRAL)
+    return np.append(loud * shares / shares.sum(), 1 - loud).astype(np.float32)
 
 
 def _coordinates(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
@@ -412,12 +420,14 @@ def _wave_sizes(kx: np.ndarray, ky: np.ndarray) -> np.ndarray:
     """Return the sizes of the waves for each class and the neutral look, (13, ky, kx)."""
     across, down = np.meshgrid(kx, ky)
     frequency, angle = np.hypot(across, down), np.arctan2(down, across)
+    slow = 1 - np.exp(-((frequency / 1.2) ** 2))
     sizes = []
     for index in range(CLASSES + 1):
-        roughness = 1.7 + 0.9 * (index * 7 % 12) / 11
-        narrow = 1.4 * (index * 5 % 12) / 11
+        roughness = 1.6 + 0.8 * (index * 7 % 12) / 11
+        narrow = 2.5 * (index * 5 % 12) / 11
         direction = np.exp(narrow * (np.cos(2 * (angle - np.pi * index / CLASSES)) - 1))
-        sizes.append(np.maximum(frequency, 0.5) ** -roughness * direction * (frequency > 0))
+        # The slowest waves alone would leave large empty areas.
+        sizes.append(np.maximum(frequency, 0.5) ** -roughness * direction * slow)
     return np.array([size / np.sqrt((size**2).sum()) for size in sizes], np.float32)
 
 
@@ -431,8 +441,8 @@ def _random_vectors(rng: np.random.Generator, count: int) -> np.ndarray:
 def _folded(x: np.ndarray, y: np.ndarray, sectors: int, vectors: np.ndarray) -> np.ndarray:
     """Return cosines, then sines, of waves in a plane folded into a sector."""
     r, angle = np.hypot(x, y), np.arctan2(y, x)
-    wedge = 2 * np.pi / sectors
-    angle = np.abs((angle + wedge / 2) % wedge - wedge / 2)
+    # The plain fold is arccos(cos(x)). The factor rounds its edge, which would look like a seam.
+    angle = np.arccos(0.985 * np.cos(sectors * angle)) / sectors
     places = np.stack([r * np.cos(angle), r * np.sin(angle)]).reshape(2, -1)
     phases = vectors @ places.astype(np.float32)
     return np.concatenate([np.cos(phases), np.sin(phases)]).astype(np.float32)
@@ -445,12 +455,13 @@ def _class_palettes() -> np.ndarray:
     hues of the classes go round the circle of colours in fifths, as keys do.
     """
     t = 2 * np.pi * np.arange(_SHADES) / _SHADES
+    lightness = 0.53 - 0.35 * np.cos(t) + 0.04 * np.cos(2 * t)
+    chroma = 0.16 - 0.03 * np.cos(2 * t)
     palettes = []
     for index in range(CLASSES + 1):
-        hue = 2 * np.pi * (index * 7 % 12) / 12 if index < CLASSES else 4.4
-        spread = (0.5, 0.9, 1.3)[index % 3]
-        lightness = 0.56 - 0.36 * np.cos(t) + 0.04 * np.cos(2 * t)
-        chroma = 0.17 - 0.05 * np.cos(2 * t)
+        neutral = index == CLASSES
+        hue = 4.4 if neutral else 2 * np.pi * (index * 7 % 12) / 12
+        spread = 2.0 if neutral else (0.5, 0.9, 1.3)[index % 3]
         angle = hue + spread * np.sin(t) + 0.35 * np.cos(t)
         palettes.append(
             np.stack([lightness, chroma * np.cos(angle), chroma * np.sin(angle)], axis=1)
@@ -461,12 +472,16 @@ def _class_palettes() -> np.ndarray:
 def _mixed_palette(palettes: np.ndarray, mixture: np.ndarray) -> np.ndarray:
     """Return the palette of a mixture as floats from 0 to 255, (shades, 3).
 
-    The mean of opposite hues is grey, so the mean strength of colour is given back to it.
+    The mean of opposite hues is grey. So the mean strength of colour is given back to it, and
+    many classes at once take on the neutral palette, which has many colours.
     """
-    mixed = np.tensordot(mixture.astype(np.float64), palettes, 1)
-    chroma = mixture @ np.hypot(palettes[..., 1], palettes[..., 2])
-    found = np.sqrt(mixed[:, 1] ** 2 + mixed[:, 2] ** 2 + 0.03**2)
-    mixed[:, 1:] *= (np.hypot(chroma, 0.03) / found)[:, None]
+    shares = mixture.astype(np.float64)
+    shares[-1] += _IRIDESCENCE * (1 - (shares**2).sum())
+    shares /= shares.sum()
+    mixed = np.tensordot(shares, palettes, 1)
+    chroma = shares @ np.hypot(palettes[..., 1], palettes[..., 2])
+    found = np.hypot(mixed[:, 1], mixed[:, 2])
+    mixed[:, 1:] *= (np.hypot(chroma, _FAINT) / np.hypot(found, _FAINT))[:, None]
     linear = (mixed @ _OKLAB_TO_LMS.T) ** 3 @ _LMS_TO_RGB.T
     linear = np.clip(linear, 0, 1)
     curved = np.where(
@@ -488,15 +503,13 @@ def _paint(tone: np.ndarray, relief: np.ndarray, palette: np.ndarray) -> np.ndar
 
 def _lighting(relief: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return how bright a surface is, around 1, and the white that it mirrors, 0 to 255."""
-    height, width = relief.shape
-    slope_y, slope_x = np.gradient(relief)
-    scale = np.float32(math.sqrt(height * width) / 16)
-    towards = scale * (slope_x * _LIGHT[0] + slope_y * _LIGHT[1])
-    steep = np.sqrt(1 + scale**2 * (slope_x**2 + slope_y**2))
-    facing = (towards + 0.8) / (steep * 1.28)
-    light = 0.62 + 0.6 * np.maximum(facing, 0)
-    gloss = np.maximum(facing, 0) ** 2
-    gloss *= gloss
-    gloss *= gloss
-    gloss *= gloss
-    return light, 70 * gloss
+    across, down, towards = _LIGHT
+    scale = np.float32(math.sqrt(relief.size) / 16)
+    slope_y, slope_x = np.gradient(scale * relief)
+    facing = across * slope_x + down * slope_y + towards
+    facing /= math.hypot(*_LIGHT) * np.sqrt(1 + slope_x**2 + slope_y**2)
+    np.maximum(facing, 0, out=facing)
+    gloss = facing**2
+    for _ in range(3):
+        gloss *= gloss  # to the power of 16
+    return 0.72 + 0.45 * facing, 70 * gloss

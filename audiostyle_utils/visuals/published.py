@@ -127,9 +127,21 @@ def published_timeline(
     ]
     frames = 1 + len(y) // hop
     curves = [loudness(stem, n_mels, hop) for stem in stems[:2]]
-    curves.append(librosa.feature.chroma_cqt(y=stems[2], sr=SR, hop_length=hop))
+    curves.append(_chroma(stems[2], hop))
     curves = [librosa.util.fix_length(curve, size=frames) for curve in curves]
     return Timeline(SR / hop, *curves, len(y) / SR)
+
+
+def _chroma(y: np.ndarray, hop_length: int) -> np.ndarray:
+    """Return the twelve notes of each frame. In what is short or silent librosa warns of itself."""
+    import warnings
+
+    import librosa
+
+    with warnings.catch_warnings():
+        for message in ("n_fft=", "Trying to estimate tuning"):
+            warnings.filterwarnings("ignore", message=message, category=UserWarning)
+        return librosa.feature.chroma_cqt(y=y, sr=SR, hop_length=hop_length)
 
 
 class PublishedPath:

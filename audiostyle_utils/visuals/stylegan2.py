@@ -289,6 +289,7 @@ class SynthesisNetwork(nn.Module):
         use_noise: bool = True,
     ) -> None:
         super().__init__()
+        _check_count("w_dim", w_dim, 1)
         _check_synthesis(img_resolution, img_channels, channel_base, channel_max)
         _check_choice("architecture", architecture, ARCHITECTURES)
         if conv_clamp is not None and not conv_clamp > 0:

@@ -92,7 +92,7 @@ def open_style(
     if name in BUILT_IN and name != "drawings":
         opened = _painted(name, width or _SIDE, height or width or _SIDE)
     else:
-        opened = _of_generator(name, _generator(name))
+        opened = of_generator(name, _generator(name))
     _check_fit("input_shape", input_shape, opened.input_shape)
     _check_fit("num_possible_classes", num_possible_classes, opened.num_possible_classes)
     return opened
@@ -132,7 +132,7 @@ def _generator(name: str):
     return pickles.load_generator(file)
 
 
-def _of_generator(name: str, generator) -> Style:
+def of_generator(name: str, generator) -> Style:
     """Make a style of a StyleGAN2 generator."""
     import torch
 

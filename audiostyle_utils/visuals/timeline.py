@@ -8,6 +8,7 @@ as in one piece.
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 
@@ -32,8 +33,8 @@ class Loudness:
     Attributes
     ----------
     parts : dict
-        For ``"all"``, ``"percussive"`` and ``"harmonic"`` the root of the power in the loudest
-        mel band, float32 of shape (moments,), `HOP` samples at `SR` apart.
+        For ``"all"``, ``"percussive"`` and ``"harmonic"`` the root of the power in all mel bands,
+        float32 of shape (moments,), `HOP` samples at `SR` apart.
     chroma : np.ndarray, float32, shape (12, moments of PITCH_HOP samples)
         Strength of the pitch classes from C to B, 0 to 1, the strongest being 1; all 0 in
         silence.
@@ -92,7 +93,7 @@ def measure_loudness(
 
     A drum is a vertical line in a spectrogram, a tone a horizontal one. A median along time keeps
     what lasts, one along frequency keeps what is there in all bands at once, and each point of
-    the mel spectrogram is shared out in proportion to the squares of the two (Fitzgerald 2010).
+    the mel spectrogram is shared out in proportion to the two (FitzGerald 2010).
 
     Parameters
     ----------
@@ -158,12 +159,15 @@ def excerpt_blocks(
     Raises
     ------
     InputError
-        The file cannot be read.
+        The file cannot be read, `start` is below 0 or `duration` is not above it.
 
     Chapter
     -------
     06_lucid_sonic_visuals
     """
+    for name, value, least in (("start", start, 0), ("duration", duration, 1 / sr)):
+        if value is not None and not (isinstance(value, Real) and least <= value < np.inf):
+            raise InputError(f"{name} is {value!r}: give seconds, from {least:.2g} on.")
     skip = round(start * sr)
     left = None if duration is None else round(duration * sr)
     for block in audio.stream(path, sr, mono=mono):
@@ -202,11 +206,12 @@ def at_frames(curve: np.ndarray, fps: float, frames: int) -> np.ndarray:
     -------
     06_lucid_sonic_visuals
     """
-    first = np.floor(np.arange(frames) / fps * SR / HOP + 0.5).astype(int)
-    inside = first[first < len(curve)]
+    # The first moment that is not before the frame; a hair less, since division rounds.
+    first = np.ceil(np.arange(frames + 1) / fps * SR / HOP - 1e-6).astype(int)
+    inside = first[:-1][first[:-1] < len(curve)]
     values = np.zeros(frames, np.float32)
-    end = int(np.floor(frames / fps * SR / HOP + 0.5))
-    values[: len(inside)] = np.maximum.reduceat(curve[: max(end, inside[-1] + 1)], inside)
+    end = max(first[-1], inside[-1] + 1)
+    values[: len(inside)] = np.maximum.reduceat(curve[:end], inside)
     return values
 
 
@@ -214,8 +219,9 @@ def envelope(loudness: np.ndarray) -> np.ndarray:
     """Scale loudness to the range from 0 to 1 as a viewer would.
 
     The published way divides the power by its largest value, so that a single loud hit makes the
-    rest of a song invisible. Here the 99th percentile of the amplitude is the top: what is
-    louder is cut to 1. The quietest tenth is the bottom, if that is more than silence.
+    rest of a song invisible. Here the top is the amplitude that nine tenths of the song's loudest
+    moments, one of every 20 frames, stay below: what is louder is cut to 1. So few hits count
+    as much as many. The quietest tenth is the bottom, if that is more than silence.
 
     Parameters
     ----------
@@ -231,10 +237,10 @@ def envelope(loudness: np.ndarray) -> np.ndarray:
     -------
     06_lucid_sonic_visuals
     """
-    heard = loudness[loudness > 1e-3 * loudness.max(initial=0)]
-    if heard.size == 0:
+    if not loudness.any():
         return np.zeros_like(loudness)
-    top = np.percentile(heard, 99)
+    loudest = np.maximum.reduceat(loudness, np.arange(0, len(loudness), 20))
+    top = np.percentile(loudest[loudest > 1e-3 * loudest.max()], 90)
     bottom = min(np.percentile(loudness, 10), top / 2)
     return np.clip((loudness - bottom) / (top - bottom), 0, 1).astype(np.float32)
 
@@ -291,14 +297,18 @@ def _part_curves(y: np.ndarray, before: int, core: int) -> dict[str, np.ndarray]
 
     from .. import spectra
 
-    power = spectra.mel_spectrogram(_padded(y, N_FFT), SR, N_FFT, HOP, N_MELS)
+    y = _padded(y, N_FFT)
+    power = spectra.mel_spectrogram(y, SR, N_FFT, HOP, N_MELS)
     amplitude = np.sqrt(power)
-    lasting = median_filter(amplitude, (1, SMOOTH_FRAMES), mode="nearest") ** 2
-    broad = median_filter(amplitude, (SMOOTH_BANDS, 1), mode="nearest") ** 2
-    share = broad / np.maximum(lasting + broad, 1e-20)
-    columns = slice(before // HOP, before // HOP + -(-core // HOP))
+    lasting = median_filter(amplitude, (1, SMOOTH_FRAMES), mode="nearest")
+    broad = median_filter(amplitude, (SMOOTH_BANDS, 1), mode="nearest")
+    share = broad / np.maximum(lasting + broad, 1e-10)
+    # Only whole windows count: a tone that is cut at an end would look like a hit there.
+    margin, first = N_FFT // 2, before // HOP
+    columns = np.arange(first, first - (-core // HOP))
+    columns = columns.clip(margin // HOP, (len(y) - margin) // HOP)
     parts = zip(PARTS, (1.0, share, 1 - share), strict=True)
-    return {name: np.sqrt((mask * power).max(axis=0))[columns] for name, mask in parts}
+    return {name: np.sqrt((mask * power).sum(axis=0))[columns] for name, mask in parts}
 
 
 def _chroma(y: np.ndarray, before: int, core: int) -> np.ndarray:

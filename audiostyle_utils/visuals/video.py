@@ -29,7 +29,8 @@ CODECS = {
 
 _ENCODERS = {"h264": "libx264", "vp9": "libvpx-vp9", "aac": "aac", "opus": "libopus"}
 _FORMATS = {".mp4": "mp4", ".webm": "webm", ".mkv": "matroska"}
-_LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "6.1", "7.1")
+# Of five and of seven channels, FFmpeg's Opus changes the order.
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 6: "5.1", 8: "7.1"}
 _MAX_SIDE = 8192
 # 1001 is the denominator of television's rates, such as 30000/1001.
 _MAX_DENOMINATOR = 1001
@@ -64,7 +65,8 @@ class VideoInfo(NamedTuple):
     channels : int or None
         Number of channels.
     audio_seconds : float or None
-        How long the decoded sound lasts.
+        How long the sound lasts. In an MP4 the file says where it ends. A decoder that does not
+        look there adds what is left of the last block: up to 1023 samples of silence.
 
     Chapter
     -------
@@ -97,7 +99,8 @@ def write_video(
     """Encode frames, and sound if there is any, into a video that plays in a browser.
 
     Frames and sound are taken as they are needed, and neither is kept. The picture says how long
-    the video is: sound beyond it is cut, and sound that ends sooner is followed by silence. The
+    the video is: sound beyond it is cut, and sound that ends sooner is followed by silence. An
+    MP4 and a WebM say where their sound ends to the sample; AAC in an MKV may run on by 1023. The
     file appears under its name when it is whole. Until then it has another name beside it, and is
     removed if anything stops the run. The same frames, sound and settings give the same file.
 
@@ -112,7 +115,8 @@ def write_video(
         Frames a second, from 1 to 120. It is kept as the nearest fraction with a denominator of at
         most 1001, which is exact for 29.97 as well as for 30000/1001.
     sound : iterable of np.ndarray, float32, shape (channels, samples) or (samples,), optional
-        The sound in blocks of any length, between -1 and 1, with 1 to 8 channels.
+        The sound in blocks of any length, between -1 and 1, with 1, 2, 3, 4, 6
+        (5.1) or 8 (7.1) channels in the order of a WAV file.
     sr : int, optional
         Sample rate of the sound in hertz; needed with `sound`. The file keeps it if the codec has
         it: Opus always works at 48000 Hz, and AAC knows thirteen rates up to 96000 Hz.
@@ -190,7 +194,7 @@ def read_frames(path: str | os.PathLike) -> Iterator[np.ndarray]:
 
 
 def probe(path: str | os.PathLike) -> VideoInfo:
-    """Measure a video file: count its frames, and the samples that its sound decodes to.
+    """Measure a video file: count its frames, and the samples of its sound.
 
     Parameters
     ----------
@@ -227,7 +231,7 @@ def probe(path: str | os.PathLike) -> VideoInfo:
             float(picture.average_rate or count / (end - begin)), count, float(end - begin),
             picture.width, picture.height, picture.codec_context.codec.canonical_name,
             sound and sound.codec_context.codec.canonical_name, sound and sound.rate,
-            sound and sound.channels, sound and samples / sound.rate,
+            sound and sound.channels, sound and _sound_seconds(sound, samples),
         )  # fmt: skip
 
 
@@ -377,7 +381,7 @@ class _SoundTrack:
     """The sound of a video, from blocks of any length to packets."""
 
     def __init__(self, container, codec: str, blocks: Iterator, channels: int, sr: int) -> None:
-        self._layout, self._rate = _LAYOUTS[channels - 1], _sound_rate(codec, sr)
+        self._layout, self._rate = _LAYOUTS[channels], _sound_rate(codec, sr)
         self._blocks = _resampled(blocks, channels, sr, self._rate)
         self._waiting = np.zeros((channels, 0), np.float32)
         self._written = 0
@@ -406,9 +410,9 @@ class _SoundTrack:
     def encode(self, y: np.ndarray) -> list:
         import av
 
-        frame = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(y), format="fltp", layout=self._layout
-        )
+        # Channel after channel, PyAV takes no more than seven.
+        interleaved = np.ascontiguousarray(y.T).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(interleaved, format="flt", layout=self._layout)
         frame.rate, frame.pts, frame.time_base = self._rate, self._written, Fraction(1, self._rate)
         self._written += y.shape[1]
         return self._stream.encode(frame)
@@ -501,10 +505,10 @@ def _checked_blocks(sound: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
             )
         block = np.atleast_2d(block).astype(np.float32, copy=False)
         channels = channels or len(block)
-        if not 1 <= len(block) <= len(_LAYOUTS) or len(block) != channels:
+        if len(block) not in _LAYOUTS or len(block) != channels:
             raise InputError(
                 f"Block {index} of sound has shape {block.shape}: give (channels, samples), "
-                f"with the same number of channels, 1 to {len(_LAYOUTS)}, in every block."
+                "with 1, 2, 3, 4, 6 or 8 channels, the same number in every block."
             )
         if not np.isfinite(block).all():
             raise InputError(f"Block {index} of sound holds NaN or infinite samples.")
@@ -579,6 +583,12 @@ def _writing(target: Path) -> Iterator[None]:
             f"{target} cannot be written ({reason}). "
             "Choose a folder that you may write to, with room on it."
         ) from error
+
+
+def _sound_seconds(sound, samples: int) -> float:
+    """Return how long a sound lasts: what it decodes to, or less if the file says so."""
+    decoded = samples / sound.rate
+    return min(decoded, float(sound.duration * sound.time_base)) if sound.duration else decoded
 
 
 @contextmanager

@@ -116,6 +116,36 @@ def test_every_player_plays(name, visit):
         player.evaluate("(a) => a.pause()")
 
 
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_every_video_plays_within_the_page(name, size, visit, read):
+    page = visit(name, size)
+    videos = page.locator("figure.audiostyle-video video")
+    assert videos.count() == len(read(name).soup.select("figure.audiostyle-video"))
+    for video in videos.all():
+        video.scroll_into_view_if_needed()
+        film = video.element_handle()
+        page.wait_for_function("(v) => v.readyState >= 1 && v.videoWidth > 0", arg=film)
+        assert video.evaluate("(v) => v.paused && v.currentTime === 0"), "it started by itself"
+        video.focus()
+        page.keyboard.press("Space")
+        try:
+            page.wait_for_function("(v) => !v.paused && v.currentTime > 0.1", arg=film)
+        except Error:
+            pytest.fail(f"does not play: {video.get_attribute('aria-label')}")
+        # Chromium counts what it has shown; a film of which only the sound plays has none.
+        page.wait_for_function("(v) => v.getVideoPlaybackQuality().totalVideoFrames > 1", arg=film)
+        video.evaluate("(v) => v.pause()")
+        assert video.evaluate("(v) => v.error") is None
+        assert video.evaluate("(v) => v.videoWidth / v.videoHeight") == pytest.approx(
+            video.evaluate("(v) => v.clientWidth / v.clientHeight"), rel=0.02
+        )
+        box = video.locator("xpath=..").bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= size[0]
+    wide, window = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert wide <= window
+
+
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_figures_read_on_a_phone(name, visit):
     page = visit(name, PHONE)

@@ -7,9 +7,11 @@ import re
 import tomllib
 from urllib.parse import unquote, urlsplit
 
+import av
 import pytest
 import soundfile as sf
 import yaml
+from PIL import Image
 
 from .conftest import CHAPTERS, PAGES, ROOT
 
@@ -76,6 +78,44 @@ def test_every_player_is_described_and_holds_an_mp3(name, read):
         head, _, data = address.partition(",")
         assert head == "data:audio/mpeg;base64"
         assert sf.info(io.BytesIO(base64.b64decode(data))).format == "MP3"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_video_is_described_and_waits_for_the_reader(name, read):
+    soup = read(name).soup
+    videos = soup.find_all("video")
+    assert len(videos) == len(soup.select("figure.audiostyle-video"))
+    for video in videos:
+        figure = video.find_parent("figure", class_="audiostyle-video")
+        assert figure is not None, "videos are shown with audiostyle_utils.visuals.show_video"
+        assert figure.figcaption.get_text(strip=True)
+        assert (video.get("aria-label") or "").strip()
+        assert video.has_attr("controls") and not video.has_attr("autoplay")
+        assert not video.has_attr("loop")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_video_holds_picture_sound_and_a_still(name, read, tmp_path):
+    for number, video in enumerate(read(name).soup.find_all("video")):
+        head, _, data = video["src"].partition(",")
+        kind = re.fullmatch(r"data:video/(mp4|webm);base64", head)
+        assert kind, head[:40]
+        path = tmp_path / f"{number}.{kind[1]}"
+        path.write_bytes(base64.b64decode(data))
+        with av.open(path) as file:
+            picture, (sound,) = file.streams.video[0], file.streams.audio
+            assert picture.codec_context.name in ("h264", "vp9")
+            assert [str(picture.width), str(picture.height)] == [video["width"], video["height"]]
+            assert sound.codec_context.name in ("aac", "opus")
+        head, _, data = video["poster"].partition(",")
+        assert head == "data:image/jpeg;base64"
+        with Image.open(io.BytesIO(base64.b64decode(data))) as still:
+            assert still.size == (int(video["width"]), int(video["height"]))
+
+
+def test_the_chapter_of_pictures_has_videos(read):
+    article = read("chapters/06_lucid_sonic_visuals").article
+    assert len(article.select("figure.audiostyle-video video")) >= 3
 
 
 @pytest.mark.parametrize("name", PAGES)

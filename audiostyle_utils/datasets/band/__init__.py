@@ -81,7 +81,7 @@ ENTRY = Entry(
     size="400 tracks of 15 s, 40 a genre, 16 kHz, mono, about 125 MB; as many as tracks= says, up "
     "to 1,000 a genre",
     citation="The audio-style book",
-    chapters=("02_genre_cnn", "05_melgan_vc"),
+    chapters=("02_genre_cnn", "05_melgan_vc", "06_lucid_sonic_visuals"),
     kind="built-in",
 )
 
