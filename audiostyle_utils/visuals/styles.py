@@ -133,7 +133,24 @@ def _generator(name: str):
 
 
 def of_generator(name: str, generator) -> Style:
-    """Make a style of a StyleGAN2 generator."""
+    """Make a style of a StyleGAN2 generator.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    generator : stylegan2.Generator
+        It is moved to a graphics card if there is one.
+
+    Returns
+    -------
+    Style
+        Its `truncation` is the psi of StyleGAN2.
+
+    Chapter
+    -------
+    06_lucid_sonic_visuals
+    """
     import torch
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -7,6 +7,7 @@ disk but the video itself, so an hour of it takes no more memory than a second.
 import math
 import os
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from itertools import chain
@@ -272,6 +273,11 @@ class _Muxer:
         import av
 
         self._target, self._sound = target, None
+        # While this thread encodes a picture, others convert the next one and encode the sound.
+        # What they have made is taken over at fixed places, so that the file does not depend on
+        # who was quicker.
+        self._helpers, self._converted = ThreadPoolExecutor(2), None
+        self._portion, self._planned = None, 0
         # Without bitexact, Matroska numbers its files at random. With faststart an MP4 begins with
         # its table of contents, so that a browser plays it before it is loaded.
         options = {"fflags": "+bitexact"}
@@ -289,6 +295,7 @@ class _Muxer:
         """Close the file: with its table of contents if all went well, anyhow if not."""
         import av
 
+        self._helpers.shutdown(cancel_futures=True)
         if kind is None:
             with _writing(self._target):
                 self._container.close()
@@ -305,28 +312,47 @@ class _Muxer:
 
     def write_frame(self, frame: np.ndarray, index: int) -> None:
         """Encode frame number `index`, and the sound before its end that is due."""
+        converted = self._helpers.submit(self._picture.convert, frame, index)
         with _writing(self._target):
-            self._container.mux(self._picture.encode(frame, index))
+            self._encode_converted()
+            self._converted = converted.result()  # from here on the frame may be overwritten
         self._write_sound(self._picture.seconds)
 
     def finish(self) -> None:
         """Bring the sound to the picture's length, and empty the encoders."""
         self._write_sound(self._picture.seconds, least=1)
+        self._take_over()
         with _writing(self._target):
+            self._encode_converted()
             self._container.mux(self._picture.flush())
             if self._sound is not None:
                 self._container.mux(self._sound.flush())
 
+    def _encode_converted(self) -> None:
+        if self._converted is not None:
+            self._container.mux(self._picture.encode(self._converted))
+
     def _write_sound(self, until: Fraction, least: int = _PORTION) -> None:
-        """Encode the sound up to a time, if at least so many samples are due."""
+        """Have the sound encoded up to a time, if at least so many samples are due."""
         if self._sound is None:
             return
-        samples = self._sound.due(until)
-        if samples < least:
-            return
+        samples = self._sound.samples(until) - self._planned
+        if samples >= least:
+            self._take_over()
+            self._planned += samples
+            self._portion = self._helpers.submit(self._sound_packets, samples)
+
+    def _sound_packets(self, samples: int) -> list:
         y = self._sound.take(samples)  # errors of the reader's own generator come out here
         with _writing(self._target):
-            self._container.mux(self._sound.encode(y))
+            return self._sound.encode(y)
+
+    def _take_over(self) -> None:
+        """Write the sound that was being encoded, as soon as it is ready."""
+        if self._portion is not None:
+            packets, self._portion = self._portion.result(), None
+            with _writing(self._target):
+                self._container.mux(packets)
 
 
 class _PictureTrack:
@@ -352,8 +378,8 @@ class _PictureTrack:
         context.color_range = _LIMITED_RANGE
         self._convert = VideoReformatter().reformat
 
-    def encode(self, frame: np.ndarray, index: int) -> list:
-        """Return the packets that a frame completes, which are often those of earlier ones."""
+    def convert(self, frame: np.ndarray, index: int):
+        """Return frame number `index` as the encoder wants it."""
         import av
 
         if any(side[1] for side in self._pad):
@@ -365,6 +391,10 @@ class _PictureTrack:
         )
         picture.pts, picture.time_base = index, 1 / self._rate
         self.seconds = (index + 1) / self._rate
+        return picture
+
+    def encode(self, picture) -> list:
+        """Return the packets that a picture completes, which are often those of earlier ones."""
         return self._packets(picture)
 
     def flush(self) -> list:
@@ -390,9 +420,9 @@ class _SoundTrack:
         # AAC holds at most 6 bits a sample.
         self._stream.bit_rate = channels * min(_SOUND_BIT_RATE, 5 * self._rate)
 
-    def due(self, until: Fraction) -> int:
-        """Return how many samples are missing up to a time in seconds."""
-        return round(until * self._rate) - self._written
+    def samples(self, until: Fraction) -> int:
+        """Return how many samples there are up to a time in seconds."""
+        return round(until * self._rate)
 
     def take(self, samples: int) -> np.ndarray:
         """Return the next samples, with silence after the end of the sound."""
