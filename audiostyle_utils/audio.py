@@ -538,9 +538,9 @@ def _decode_container(path: Path, offset: float, duration: float | None) -> tupl
             with av.open(stream, options={"format_whitelist": _CONTAINERS}) as container:
                 tracks = container.streams.audio
                 native = tracks[0].rate if tracks else 0
-                planes, blocks = av.AudioResampler(format="fltp"), []
+                resampler, blocks = av.AudioResampler(format="flt"), []
                 for frame in container.decode(tracks[0]) if tracks else ():
-                    blocks += [block.to_ndarray() for block in planes.resample(frame)]
+                    blocks += [_samples(block) for block in resampler.resample(frame)]
     except av.FFmpegError as error:
         raise InputError(_why_unreadable(path)) from error
     if not blocks:
@@ -609,10 +609,10 @@ def _stream_container(path: Path, sr: int, samples: int, mono: bool) -> Iterator
     try:
         with path.open("rb") as stream:
             with av.open(stream, options={"format_whitelist": _CONTAINERS}) as container:
-                resampler = av.AudioResampler(format="fltp", rate=sr)
+                resampler = av.AudioResampler(format="flt", rate=sr)
                 for frame in chain(container.decode(container.streams.audio[0]), [None]):
                     waiting += [
-                        _channels(block.to_ndarray(), mono) for block in resampler.resample(frame)
+                        _channels(_samples(block), mono) for block in resampler.resample(frame)
                     ]
                     ready = sum(block.shape[-1] for block in waiting)
                     if waiting and (frame is None or ready >= samples):
@@ -620,6 +620,14 @@ def _stream_container(path: Path, sr: int, samples: int, mono: bool) -> Iterator
                         waiting = []
     except (av.FFmpegError, IndexError) as error:
         raise InputError(_why_unreadable(path)) from error
+
+
+def _samples(frame) -> np.ndarray:
+    """Return what a frame of FFmpeg's holds, as (channels, samples).
+
+    It has to be interleaved: PyAV reads planes of eight channels beyond their end.
+    """
+    return frame.to_ndarray().reshape(-1, frame.layout.nb_channels).T
 
 
 def _container_rate(path: Path) -> int:

@@ -454,3 +454,18 @@ def test_what_is_no_sound_has_no_rate(tmp_path):
             container.mux(packet)
     with pytest.raises(InputError, match="silent.mp4"):
         audio.native_rate(tmp_path / "silent.mp4")
+
+
+def test_the_sound_of_a_video_with_eight_channels_is_read(tmp_path):
+    from audiostyle_utils.visuals import video
+
+    t = np.arange(24_000) / 48_000
+    loud = np.array([0.1, 0.2, 0.3, 0.0, 0.5, 0.6, 0.7, 0.8])  # the fourth holds low tones only
+    y = (loud[:, None] * np.sin(2 * np.pi * 440 * t)).astype(np.float32)
+    frames = (np.zeros((16, 16, 3), np.uint8) for _ in range(12))
+    path = video.write_video(tmp_path / "room.mp4", frames, 24, sound=[y], sr=48_000)
+    found, sr = audio.load(path, None, mono=False)
+    assert (sr, found.shape[0]) == (48_000, 8)
+    np.testing.assert_allclose(np.abs(found[:, 5000:20_000]).max(axis=1), loud, atol=0.05)
+    streamed = np.concatenate(list(audio.stream(path, 48_000, mono=False)), axis=1)
+    np.testing.assert_allclose(streamed[:, :20_000], found[:, :20_000], atol=1e-6)

@@ -1,7 +1,8 @@
 """Styles: what turns latent vectors into pictures, whatever is inside."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ BUILT_IN = {
 }
 WEIGHTS = "06_lucid_sonic_visuals_drawings"
 _SIDE = 256  # of a painted style, if nothing else is asked for
+_SMALL = 128  # a network for such pictures loses more time by sharing its work than it gains
 
 
 @dataclass(frozen=True)
@@ -154,16 +156,30 @@ def of_generator(name: str, generator) -> Style:
     import torch
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    generator = generator.to(device)
+    generator = generator.to(device, memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def paint(noise: np.ndarray, classes: np.ndarray, truncation: float) -> np.ndarray:
         z, c = (torch.as_tensor(v, dtype=torch.float32, device=device) for v in (noise, classes))
-        ws = generator.mapping(z, c if generator.c_dim else None, truncation_psi=truncation)
-        pictures = generator.synthesis(ws) * 127.5 + 128
+        with _threads(1 if generator.img_resolution <= _SMALL else torch.get_num_threads()):
+            ws = generator.mapping(z, c if generator.c_dim else None, truncation_psi=truncation)
+            pictures = generator.synthesis(ws) * 127.5 + 128
         return pictures.clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
     return Style(name, paint, generator.z_dim, generator.c_dim)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Let PyTorch compute with so many threads for a while."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _painted(name: str, width: int, height: int) -> Style:
