@@ -7,10 +7,17 @@ import pytest
 import torch
 from scipy.stats import truncnorm
 
-from audiostyle_utils import InputError, audio, load_chapter, spectra
-from audiostyle_utils.visuals import LucidSonicDream, latents, styles, timeline, video
+from audiostyle_utils import InputError, audio, load_chapter, pretrained, spectra
+from audiostyle_utils.visuals import (
+    LucidSonicDream,
+    drawings,
+    latents,
+    styles,
+    timeline,
+    video,
+)
 from audiostyle_utils.visuals.pickles import read_stylegan2
-from audiostyle_utils.visuals.stylegan2 import modulated_conv2d
+from audiostyle_utils.visuals.stylegan2 import modulated_conv2d, upsample2d
 
 
 @pytest.fixture(scope="module")
@@ -395,3 +402,90 @@ def test_what_cannot_become_a_video_is_said_and_leaves_nothing(chapter, song, tm
 def test_the_default_style_is_one_that_is_built_in(chapter):
     default = chapter.dream.__defaults__[0]
     assert default in styles.BUILT_IN
+
+
+# The shipped weights
+
+
+def test_the_shipped_generators_paint_what_they_are_asked_for(chapter):
+    for name in ("drawings", "drawings_copied"):
+        weights = pretrained.load(f"06_lucid_sonic_visuals_{name}")
+        generator = styles.generator_from(weights)
+        assert generator.img_resolution == 128
+        painter = styles.of_generator(name, generator)
+        verdict = chapter.judged(painter.paint, painter.input_shape, seed=11)
+        assert verdict["drawings recognised"] > 0.97
+        assert verdict["made pictures recognised"] > 0.95
+        assert 0.75 < verdict["variety, drawings being 1"] < 1.25
+        said = {entry["metric"]: entry["value"] for entry in weights.card["measures"]}
+        for metric, value in said.items():
+            assert verdict[metric] == pytest.approx(value, abs=0.06)
+        assert weights.card["classes"] == list(drawings.DRAWINGS)
+
+
+def test_the_critic_gives_back_the_detail_that_copying_lost(chapter):
+    z, kinds = drawings.latents(48, 21), np.tile(np.arange(12), 4)
+    drawn = np.array([drawings.draw_latent(int(k), 128, v) for k, v in zip(kinds, z, strict=True)])
+
+    def detail(pictures):
+        return np.abs(np.diff(np.int16(pictures), axis=2)).mean()
+
+    share = {}
+    for name in ("drawings", "drawings_copied"):
+        generator = chapter.generator_named(f"06_lucid_sonic_visuals_{name}")
+        made = chapter.made_by(generator, z, np.eye(12)[kinds])
+        share[name] = detail(made) / detail(drawn)
+        # They were learned from pairs: a latent vector gives nearly its own drawing.
+        others = np.roll(made, 12, axis=0)
+        assert np.abs(np.int16(made) - drawn).mean() < 0.7 * np.abs(np.int16(others) - drawn).mean()
+    assert share["drawings"] > share["drawings_copied"] + 0.05
+    assert abs(1 - share["drawings"]) < abs(1 - share["drawings_copied"])
+
+
+# The training
+
+
+def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(chapter, tmp_path):
+    stage = {"size": 16, "batch": 12, "adversarial": 0.3, "gamma": 1.0}
+    whole = chapter.train_stage("sharp", stage | {"steps": 6}, None, tmp_path / "a", count=24)
+    chapter.train_stage("sharp", stage | {"steps": 3}, None, tmp_path / "b", count=24)
+    parts = chapter.train_stage("sharp", stage | {"steps": 6}, None, tmp_path / "b", count=24)
+    for one, other in zip(
+        whole["average"].parameters(), parts["average"].parameters(), strict=True
+    ):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_larger_generator_begins_with_the_pictures_of_the_smaller_one(chapter):
+    small, large = chapter.generator_of(16), chapter.generator_of(32)
+    chapter.grow(large, small, 32)
+    z, c = torch.randn(3, chapter.Z_DIM), torch.eye(12)[:3]
+    with torch.inference_mode():
+        before, after = small.eval()(z, c), large.eval()(z, c)
+    upsampled = upsample2d(before, small.synthesis.b8.resample_filter)
+    torch.testing.assert_close(after, upsampled, atol=1e-4, rtol=1e-4)
+
+
+def test_copying_a_few_drawings_lowers_the_loss(chapter, tmp_path):
+    stage = {"size": 16, "batch": 12, "adversarial": 0.0, "gamma": 0.0, "steps": 40}
+    images, _ = drawings.draw_many(24, 16, 1)
+    drawn, z, c = chapter.batch_of(images, drawings.latents(24, 1), 12, np.random.default_rng(0))
+
+    def loss(parts):
+        with torch.inference_mode():
+            return chapter.pyramid_loss(parts["average"](z, c), drawn).item()
+
+    trained = chapter.train_stage("16", stage, None, tmp_path, count=24)
+    assert loss(trained) < 0.7 * loss(chapter.new_parts(stage))
+
+
+def test_the_critics_loss_falls_when_it_tells_drawings_apart(chapter):
+    critic, c = chapter.Discriminator(16), torch.eye(12)
+    bright, dark = torch.full((12, 3, 16, 16), 0.8), torch.full((12, 3, 16, 16), -0.8)
+    adam = torch.optim.Adam(critic.parameters(), 0.004)
+    first = chapter.discriminator_loss(critic, bright, dark, c, 0.0)
+    for _ in range(10):
+        chapter.descend(chapter.discriminator_loss(critic, bright, dark, c, 0.0), adam)
+    last = chapter.discriminator_loss(critic, bright, dark, c, 0.0)
+    assert last < 0.3 * first
+    assert (critic(bright, c) > critic(dark, c)).all()

@@ -13,11 +13,12 @@ from audiostyle_utils.errors import InputError
 from audiostyle_utils.visuals import catalogue, styles
 from audiostyle_utils.visuals.catalogue import (
     CATALOGUE,
-    show_styles,
+    check_available,
     style_checksum,
     style_file,
 )
 from audiostyle_utils.visuals.pickles import load_generator
+from audiostyle_utils.visuals.styles import show_styles
 
 from .test_visuals_pickles import SETTINGS, program, snapshot, touch_in_python, vectors
 from .test_visuals_pickles import called as called_with
@@ -40,6 +41,8 @@ class Server:
 
     def __init__(self):
         self.content, self.status, self.break_after = CONTENT, 200, None
+        self.tells_length = True
+        self.redirect = None
         self.requests = []
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
         self.thread = threading.Thread(target=self.http.serve_forever, args=(0.01,))
@@ -59,11 +62,17 @@ class Server:
                 wanted = self.headers.get("Range")
                 server.requests.append(wanted)
                 start = int(wanted[6:-1]) if wanted else 0
+                if server.redirect:
+                    self.send_response(302)
+                    self.send_header("Location", server.redirect)
+                    self.end_headers()
+                    return
                 if server.status != 200 or start >= len(server.content):
                     self.send_error(server.status if server.status != 200 else 416)
                     return
                 self.send_response(206 if start else 200)
-                self.send_header("Content-Length", str(len(server.content) - start))
+                if server.tells_length:
+                    self.send_header("Content-Length", str(len(server.content) - start))
                 self.end_headers()
                 end, server.break_after = server.break_after, None
                 self.wfile.write(server.content[start:end])
@@ -148,6 +157,19 @@ def test_unknown_names_are_refused(name, message):
         style_file(name)
     with pytest.raises(InputError, match=message):
         style_checksum(name)
+    with pytest.raises(InputError, match=message):
+        check_available(name)
+
+
+def test_whether_a_style_can_be_had_is_told_without_asking_for_it(server, cache, monkeypatch):
+    assert check_available("CIFAR10 ") == CATALOGUE["cifar10"]
+    monkeypatch.setenv("AUDIOSTYLE_OFFLINE", "1")
+    with pytest.raises(InputError, match="AUDIOSTYLE_OFFLINE=1 forbids"):
+        check_available("cifar10")
+    cache.mkdir(parents=True)
+    (cache / "cifar10.pkl").write_bytes(CONTENT)
+    assert check_available("cifar10").classes == 10
+    assert server.requests == []
 
 
 # Downloads
@@ -307,3 +329,33 @@ def test_a_cache_that_cannot_be_written_is_reported(server, cache):
     with pytest.raises(InputError, match="cannot be written"):
         style_file("cifar10")
     assert stat.S_ISDIR((cache / "cifar10.pkl.part").stat().st_mode)
+
+
+@pytest.mark.parametrize(
+    "further", ["http://example.org/cifar10.pkl", "/other.pkl", "//example.org/a"]
+)
+def test_a_detour_without_encryption_is_refused(server, cache, further):
+    server.redirect = further
+    with pytest.raises(InputError, match="leads on to http:.*no https address"):
+        style_file("cifar10")
+    assert server.requests == [None] and list(cache.iterdir()) == []
+
+
+@pytest.mark.parametrize("tells_length", [True, False])
+def test_an_endless_download_is_stopped_and_thrown_away(server, cache, monkeypatch, tells_length):
+    server.tells_length = tells_length
+    monkeypatch.setattr(catalogue, "_MOST_BYTES", len(CONTENT) - 1)
+    with pytest.raises(InputError, match="sends more than"):
+        style_file("cifar10")
+    assert list(cache.iterdir()) == []
+    monkeypatch.setattr(catalogue, "_MOST_BYTES", len(CONTENT))
+    assert style_file("cifar10").read_bytes() == CONTENT
+
+
+def test_what_is_here_already_counts_for_the_size(server, cache, monkeypatch):
+    cache.mkdir(parents=True)
+    (cache / "cifar10.pkl.part").write_bytes(CONTENT[:100_000])
+    monkeypatch.setattr(catalogue, "_MOST_BYTES", len(CONTENT) - 1)
+    with pytest.raises(InputError, match="sends more than"):
+        style_file("cifar10")
+    assert server.requests == ["bytes=100000-"] and list(cache.iterdir()) == []

@@ -396,7 +396,9 @@ def check_motion_randomness(music, folder):
         noise = noise_of(painted(made(music.song), speed_fpm=0, pulse_react=0, motion_react=0.1,
                                  motion_randomness=randomness))  # fmt: skip
         moved = np.abs(noise[65] - noise[45])
-        assert set(np.round(2 * moved / moved.max()) / 2) == shares
+        free = (np.abs(noise[:66]) < 1.9).all(axis=0)  # meets no wall, which turns it round
+        assert free.mean() > 0.5
+        assert set(np.round(2 * moved[free] / moved[free].max()) / 2) == shares
 
 
 @shows("hallucinate.truncation")
@@ -414,6 +416,33 @@ def check_truncation(music, folder):
     classes = np.zeros((6, 0), "f4")
     spread = [style.paint(noise, classes, psi).std(axis=0).mean() for psi in (0, 0.5, 1)]
     assert spread[0] == 0 < spread[1] < spread[2]
+    check_truncating_styles(music)
+
+
+def check_truncating_styles(music):
+    """A style that truncates gets whole noise and the psi, except with the published formulas."""
+    for compat, psi, whole in ((None, 0.5, True), ("0.4", 1.0, False)):
+        seen = {}
+        for truncates in (True, False):
+            dream, kept = made(music.song), []
+
+            def paint(noise, classes, truncation, kept=kept):
+                kept.append((noise.copy(), truncation))
+                return chart(noise, classes)
+
+            dream._styles = {None: styles.Style("a", paint, CELLS, 12, truncates)}
+            for share in (0.5, 1):
+                kept.clear()
+                painted(dream, truncation=share, compat=compat, pulse_react=1, batch_size=200)
+                seen[truncates, share] = kept[0]
+        assert [seen[True, share][1] for share in (0.5, 1)] == [psi, 1]
+        assert [seen[False, share][1] for share in (0.5, 1)] == [1, 1]
+        same = np.array_equal(seen[True, 0.5][0], seen[True, 1][0])
+        assert same is whole
+        assert not np.array_equal(seen[False, 0.5][0], seen[False, 1][0])
+        np.testing.assert_array_equal(seen[True, 1][0], seen[False, 1][0])
+        if not whole:
+            np.testing.assert_array_equal(seen[True, 0.5][0], seen[False, 0.5][0])
 
 
 @shows("hallucinate.classes")
@@ -964,11 +993,141 @@ def test_styles_that_do_not_fit_are_refused(music):
         with pytest.raises(InputError, match=name):
             LucidSonicDream(music.song, style=style, **sizes)
     for style in ("no such style", "none.pkl", "", 5, None):
-        with pytest.raises(InputError, match="style|pkl"):
-            LucidSonicDream(music.song, style=style).frames()
-    for name, size in (("input_shape", 65), ("num_possible_classes", 3)):
-        with pytest.raises(InputError, match=name):
-            LucidSonicDream(music.song, style="aurora", **{name: size}).frames()
+        with pytest.raises(InputError, match="^(style|There is no published style)"):
+            LucidSonicDream(music.song, style=style)
+    for style in ("aurora", "drawings"):
+        for name, size in (("input_shape", 65), ("num_possible_classes", 3)):
+            with pytest.raises(InputError, match=f"{name} is {size}"):
+                LucidSonicDream(music.song, style=style, **{name: size})
+
+
+def test_the_published_default_and_its_like_are_refused_with_what_there_is(music):
+    for given in ({}, {"style": "abstract photos"}, {"style": "aurorra"}):
+        with pytest.raises(InputError, match="^style: .*drawings, cppn, aurora, kaleidoscope"):
+            LucidSonicDream(music.song, **given)
+
+
+def test_styles_are_checked_without_loading_them(music, tmp_path, monkeypatch):
+    monkeypatch.setenv("AUDIOSTYLE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("AUDIOSTYLE_OFFLINE", "0")
+    (tmp_path / "own.pkl").write_text("This is no network.")
+    dream = LucidSonicDream(music.song, style=tmp_path / "own.pkl")
+    with pytest.raises(InputError, match=r"own\.pkl is no pickle"):
+        dream.frames()
+    LucidSonicDream(music.song, style="cifar10")
+    monkeypatch.setenv("AUDIOSTYLE_OFFLINE", "1")
+    with pytest.raises(InputError, match="^style: .*AUDIOSTYLE_OFFLINE"):
+        LucidSonicDream(music.song, style="cifar10")
+
+
+def test_the_sizes_of_built_in_styles_are_what_is_checked(music):
+    for name in styles.BUILT_IN:
+        opened = styles.open_style(name)
+        sizes = opened.input_shape, opened.num_possible_classes
+        styles.check_style(name, *sizes)
+        styles.open_style(name, *sizes)
+    for size in (0, 15, 5000, 64.5, True, "64"):
+        for name in ("width", "height"):
+            with pytest.raises(InputError, match=f"{name} is"):
+                styles.open_style("aurora", **{name: size})
+
+
+def test_a_network_is_loaded_once_whatever_the_size(music):
+    drawn = LucidSonicDream(music.song, style="drawings")
+    for size in ({}, {"resolution": 32}, {"width": 48}):
+        drawn.latent_path(duration=0.1, **size)
+        drawn.first = getattr(drawn, "first", drawn._style(None, None))
+        assert drawn._style(7, 9) is drawn.first
+    small = LucidSonicDream(music.song, style="aurora")
+    assert small._style(32, 32) is small._style(32, 32)
+    assert painted(small, duration=0.03, width=40).shape[1:3] == (40, 40)
+    assert painted(small, duration=0.03, width=20, height=30).shape[1:3] == (30, 20)
+
+
+def test_few_measurements_are_kept_and_the_newest_of_them(music):
+    dream = made(music.song)
+    for part in range(12):
+        dream.latent_path(start=part / 10, duration=0.2)
+        dream.latent_path(duration=0.3)
+    kept = list(dream._loudness)
+    assert len(kept) == 8 and kept[-1][-2:] == (0, 0.3)
+    assert [start for *_, start, _ in kept[:-1]] == [part / 10 for part in range(5, 12)]
+
+
+def untouched(noise_batch, class_batch):
+    raise AssertionError("The style was asked.")
+
+
+def test_what_is_known_beforehand_is_refused_beforehand(music, tmp_path):
+    dream = made(music.song, untouched)
+    (tmp_path / "b_frames").mkdir()
+    (tmp_path / "b_frames" / "notes.txt").write_text("mine")
+    for name, parameters, said in (
+        (tmp_path / "none" / "a.mp4", {}, "There is no folder"),
+        (tmp_path / "a.webm", {"codec": "h264"}, "codec is 'h264'"),
+        (tmp_path / "a.mp4", {"codec": "av1"}, "codec is 'av1'"),
+        (tmp_path / "a.mp4", {"quality": 101}, "quality is 101"),
+        (tmp_path / "a.mp4", {"output_audio": "none.wav"}, "^output_audio"),
+        (tmp_path / "a.mp4", {"output_audio": music.short, "start": 1}, "^output_audio"),
+        (tmp_path / "b.mp4", {"save_frames": True}, "save_frames: .*notes.txt"),
+    ):
+        with pytest.raises(InputError, match=said):
+            dream.hallucinate(name, **parameters)
+    assert not dream._loudness and not dream._styles
+    assert (tmp_path / "b_frames" / "notes.txt").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["b_frames"]
+
+
+@pytest.mark.parametrize("name", ["contrast", "flash"])
+def test_a_recording_of_a_built_in_effect_is_named(music, tmp_path, name):
+    path = tmp_path / "stem.wav"
+    audio.save(path, tone(440, 0.3), SR)
+    dream = made(music.song, **{f"{name}_audio": path})
+    with pytest.raises(InputError, match=f"^{name}_audio: .*nothing left after start"):
+        dream.frames(start=1)
+    path.unlink()
+    with pytest.raises(InputError, match=f"^{name}_audio: there is no file"):
+        dream.frames()
+
+
+def test_published_rates_go_up_to_114(music):
+    for fps in (115, 118, 120):
+        with pytest.raises(InputError, match=f"fps is {fps}: with compat '0.4'.* at most 114"):
+            made(music.song).frames(fps=fps, compat="0.4")
+    path = made(music.song).latent_path(fps=114, compat="0.4")
+    assert 114 <= path.timeline.fps <= 120
+
+
+@pytest.mark.parametrize("channels", [5, 7, 10])
+def test_sound_of_any_number_of_channels_is_heard(music, tmp_path, channels):
+    y = np.stack([tone(200 * (k + 1), 1, 0.5, SR) for k in range(channels)])
+    audio.save(tmp_path / "wide.wav", y, SR)
+    path = made(music.song).hallucinate(tmp_path / "a", output_audio=tmp_path / "wide.wav")
+    heard, sr = audio.load(path, None, mono=False)
+    spectrum = np.abs(np.fft.rfft(heard[:, :sr]))
+    assert len(heard) == 2 and np.abs(heard).max() < 1
+    for row, own, other in ((0, 200, 400), (1, 400, 200)):
+        assert spectrum[row].argmax() == own
+        assert spectrum[row, 600] > 5 * spectrum[row, other] > 0
+
+
+def test_labels_are_ignored_by_a_style_without_classes(music):
+    def style(noise_batch, class_batch):
+        assert class_batch.shape[1] == 0
+        return np.zeros((len(noise_batch), 16, 16, 3), np.uint8)
+
+    dream = made(music.song, style, num_possible_classes=0)
+    for compat in (None, "0.4"):
+        for classes in ([1, 5], (3,), range(40), np.array([1, 5]), np.arange(40)):
+            assert len(painted(dream, classes=classes, duration=0.1, compat=compat)) in (4, 5)
+        for classes in ("abc", 5, {1, 2}, np.array(3)):
+            with pytest.raises(InputError, match="classes"):
+                dream.frames(classes=classes, compat=compat)
+    with_classes = made(music.song)
+    np.testing.assert_array_equal(
+        painted(with_classes, classes=np.array([3, 5]), duration=0.1),
+        painted(with_classes, classes=[3, 5], duration=0.1),
+    )
 
 
 def raising(noise_batch, class_batch):
@@ -1035,6 +1194,27 @@ def test_a_run_that_is_interrupted_leaves_nothing(music, tmp_path):
         made(music.song, style).hallucinate(before)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
     assert before.read_bytes() == b"an older video"
+
+
+@pytest.mark.parametrize("older", [False, True])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_no_half_filled_folder_of_frames_is_left(music, tmp_path, older, error):
+    painted_so_far = []
+
+    def style(noise_batch, class_batch):
+        painted_so_far.append(1)
+        if len(painted_so_far) == 20:
+            raise error
+        return chart(noise_batch, class_batch)
+
+    if older:
+        made(music.song).hallucinate(tmp_path / "a", duration=0.1, save_frames=True)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises((KeyboardInterrupt, InputError)):
+        made(music.song, style).hallucinate(tmp_path / "a", save_frames=True)
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert after == before and len(before) == (5 if older else 0)
+    assert len(list(tmp_path.iterdir())) == (2 if older else 0)
 
 
 @pytest.mark.parametrize("changed", [None, 5, np.zeros((32, 32, 3)), np.zeros((16, 32, 3), "u1"),
@@ -1108,6 +1288,20 @@ def test_an_effect_may_change_the_picture_in_place(music):
     ]
     frames = painted(made(music.song, style), custom_effects=chosen, batch_size=3)
     assert (frames[:, 0, 0] == 255).all()
+
+
+def test_an_effect_cannot_change_what_the_style_keeps(music):
+    still = np.full((1, 16, 16, 3), 9, np.uint8)
+
+    def brighten(array, strength, amplitude):
+        array += 1
+        return array
+
+    def style(noise_batch, class_batch):
+        return still
+
+    frames = painted(made(music.song, style), custom_effects=[EffectsGenerator(brighten)])
+    assert (frames == 10).all() and (still == 9).all()
 
 
 def test_names_that_cannot_be_written_are_refused(music, tmp_path):
@@ -1268,8 +1462,13 @@ def test_the_example_of_a_swirl(music, tmp_path):
     assert video.probe(tmp_path / "song.mp4").frames == 86
 
 
-def test_the_example_of_a_published_style_asks_for_the_network_only_to_render(music):
-    assert LucidSonicDream(song=str(music.song), style="abstract photos").style == "abstract photos"
+def test_the_example_of_a_published_style_asks_for_the_network_only_to_render(
+    music, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("AUDIOSTYLE_CACHE", str(tmp_path))
+    monkeypatch.setenv("AUDIOSTYLE_OFFLINE", "0")
+    assert LucidSonicDream(song=str(music.song), style="metfaces").style == "metfaces"
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_scale_changes_the_classes_of_the_picture(tmp_path):

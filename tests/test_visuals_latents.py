@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiostyle_utils import audio
+from audiostyle_utils import InputError, audio
 from audiostyle_utils.visuals import latents
 from audiostyle_utils.visuals.latents import LatentPath, fold, follow, slerp
 from audiostyle_utils.visuals.published import PublishedPath
@@ -200,22 +200,27 @@ def directions(line, randomness, part_frames):
 
 @pytest.mark.parametrize("fps", [24, 43])
 @pytest.mark.parametrize("react", [0.05, 1.0])
-def test_motion_is_what_adding_up_frame_by_frame_gives(fps, react):
+@pytest.mark.parametrize("speed_fpm", [0, 30])
+def test_noise_is_what_adding_up_frame_by_frame_gives(fps, react, speed_fpm):
     line = random_timeline(420, fps)
     parts, _ = directions(line, 0.7, round(4 * fps))
-    path = LatentPath(line, SIZE, motion_react=react, motion_randomness=0.7)
-    place, found = np.zeros(SIZE), [np.zeros(SIZE)]
-    bounce = np.ones(SIZE)
+    path = LatentPath(line, SIZE, motion_react=react, motion_randomness=0.7, pulse_react=0,
+                      speed_fpm=speed_fpm)  # fmt: skip
+    base = path.base(np.arange(420))
+    way, place = np.zeros(SIZE), base[0].astype(float)
+    ways, places, bounce = [way], [place], np.ones(SIZE)
     for i in range(1, 420):
-        place = (
-            place + bounce * parts[(i - 1) // round(4 * fps)] * react * 20 / fps * line.motion[i]
-        )
+        step = parts[(i - 1) // round(4 * fps)] * react * 20 / fps * line.motion[i]
+        way = way + step
+        place = place + bounce * (step + base[i] - base[i - 1])
         beyond = np.abs(place) > 2
         place = np.where(beyond, 4 * np.sign(place) - place, place)
         bounce = np.where(beyond, -bounce, bounce)
-        found.append(place)
-    np.testing.assert_allclose(path.motion(np.arange(420)), found, atol=1e-3)
-    assert np.abs(found).max() > (1.9 if react == 1 else 0.1)
+        ways.append(way)
+        places.append(place)
+    np.testing.assert_allclose(path.motion(np.arange(420)), ways, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(path.noise(0, 420), places, atol=2e-3)
+    assert np.abs(ways).max() > (20 if react == 1 else 1)
 
 
 def test_slower_coordinates_are_drawn_anew_every_four_seconds():
@@ -257,10 +262,11 @@ def test_noise_stays_within_bounds():
     line = timeline(3000, 43, pulse=np.ones(3000), motion=np.ones(3000))
     for truncation in (1, 0.3):
         path = LatentPath(line, SIZE, motion_react=2, pulse_react=1, truncation=truncation)
-        noise = path.noise(0, 3000)
-        assert np.abs(path.motion(np.arange(3000))).max() <= 2 * truncation + 1e-6
-        assert np.abs(noise).max() < (2 + 2 * 1.5) * truncation + 1.5
-        assert 0.5 * truncation < noise.std() < 2
+        place = path.noise(0, 3000) - path.pulses(np.arange(3000))
+        assert 1.9 * truncation < np.abs(place).max() <= 2 * truncation + 1e-5
+        assert place.std() > 0.5 * truncation
+        assert np.abs(path.motion(np.arange(3000))).max() > 100  # which has no walls
+        assert np.abs(path.noise(0, 3000)).max() > 2 * truncation + 0.5  # the pulse goes beyond
 
 
 # The whole
@@ -492,3 +498,21 @@ def test_a_turn_gives_notes_the_labels_further_on():
                         class_shuffle_seconds=1, class_shuffle_strength=0.25)  # fmt: skip
     assert shown[20::40].tolist() == [0, 3, 6, 9]
     assert old.labels == path.labels
+
+
+@pytest.mark.parametrize("kind", [LatentPath, PublishedPath])
+@pytest.mark.parametrize(
+    ("sizes", "name"),
+    [
+        ((0, 0), "input_shape"),
+        ((-3, 0), "input_shape"),
+        ((2.5, 0), "input_shape"),
+        ((True, 0), "input_shape"),
+        ((100_000, 0), "input_shape"),
+        ((8, -1), "num_possible_classes"),
+        ((8, 1.5), "num_possible_classes"),
+    ],
+)
+def test_lengths_out_of_range_are_refused(kind, sizes, name):
+    with pytest.raises(InputError, match=name):
+        kind(timeline(20), *sizes)

@@ -689,6 +689,30 @@ def within_memory(function, *arguments, most=50_000_000):
         assert peak < most
 
 
+LONG_LIST = b"](" + b"K\x01" * 20_000 + b"e"
+LONG_TUPLE = b"(" + b"K\x01" * 20_000 + b"t"
+
+
+@pytest.mark.parametrize("name", [("builtins", "set"), ("collections", "OrderedDict"),
+                                  ("numpy", "dtype")], ids=str)  # fmt: skip
+@pytest.mark.parametrize("arguments", [LONG_LIST + b"\x85", LONG_TUPLE + b"\x85", LONG_TUPLE])
+def test_a_long_value_that_is_used_again_and_again_is_not_copied(tmp_path, name, arguments):
+    start = named(*name) + b"\x94" + arguments + b"\x94"
+    path = write(tmp_path, program(b"](", start, b"h\x00h\x01R" * 4_000, b"e"))
+    with pytest.raises(InputError):
+        within_memory(read_stylegan2, path, most=10_000_000)
+
+
+def test_empty_sets_take_no_room(tmp_path):
+    path = write(tmp_path, program(b"](", b"\x8f" * 200_000, b"e"))
+    with pytest.raises(InputError, match="G_ema is missing"):
+        within_memory(read_stylegan2, path, most=10_000_000)
+    made = named("builtins", "set") + b"\x94" + b"h\x00)R" * 60_000
+    path = write(tmp_path, program(b"](", made, b"e"))
+    with pytest.raises(InputError, match="G_ema is missing"):
+        within_memory(read_stylegan2, path, most=10_000_000)
+
+
 def test_endless_instructions_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(pickles, "_MOST_STEPS", 50_000)
     path = write(tmp_path, b"\x80\x04" + b"N0" * 100_000 + b".")

@@ -298,3 +298,8 @@ def test_short_and_silent_songs_are_measured_without_a_warning(folder):
 def test_silence_has_a_path():
     path = PublishedPath(timeline(90, 43), SIZE, 12)
     assert np.isfinite(path.noise(0, 90)).all() and np.isfinite(path.class_vectors(0, 90)).all()
+
+
+def test_too_many_key_vectors_are_refused_at_once():
+    with pytest.raises(InputError, match="speed_fpm"):
+        PublishedPath(timeline(200, 40), SIZE, speed_fpm=2400)

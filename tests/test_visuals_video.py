@@ -12,8 +12,16 @@ import pytest
 from bs4 import BeautifulSoup
 
 from audiostyle_utils import InputError
+from audiostyle_utils.visuals import video as video_module
 from audiostyle_utils.visuals.clips import show_video
-from audiostyle_utils.visuals.video import CODECS, frame_rate, probe, read_frames, write_video
+from audiostyle_utils.visuals.video import (
+    CODECS,
+    check_target,
+    frame_rate,
+    probe,
+    read_frames,
+    write_video,
+)
 
 COMBINATIONS = [(s, v, a) for s, (vs, sounds) in CODECS.items() for v in vs for a in sounds]
 RATES = [1, 12.5, 23.976, 24, 25, 29.97, Fraction(30000, 1001), 43, 50, 59.94, 60, 99.9, 120]
@@ -393,3 +401,40 @@ def test_a_clip_refuses_what_a_page_cannot_show(tmp_path):
         file.truncate(8_000_001)
     with pytest.raises(InputError, match="has 8.0 MB"):
         show_video(tmp_path / "a.mp4", "Grey")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [(given, message) for given, message in WRONG if set(given) <= {"path", "codec", "quality"}],
+)
+def test_targets_can_be_checked_beforehand(tmp_path, monkeypatch, given, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=message):
+        check_target(**{"path": "a.mp4", **given})
+    assert check_target("a.webm", "vp9", 0) == tmp_path.resolve() / "a.webm"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="open files are listed on Linux")
+@pytest.mark.parametrize("error", [None, RuntimeError])
+def test_the_file_is_closed_even_if_its_end_is_interrupted(tmp_path, monkeypatch, error):
+    path = tmp_path / "a.mp4"
+
+    def is_open():
+        files = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
+        return str(path) in [os.readlink(file) for file in files if os.path.islink(file)]
+
+    def interrupted(self, **_):
+        ended(self)
+        raise KeyboardInterrupt
+
+    ended = video_module.ThreadPoolExecutor.shutdown
+    monkeypatch.setattr(video_module.ThreadPoolExecutor, "shutdown", interrupted)
+    with pytest.raises(KeyboardInterrupt), video_module._Muxer(path, path) as muxer:
+        muxer.add_picture("h264", (32, 48, 3), Fraction(10), 20)
+        muxer.write_frame(next(frames(1)), 0)
+        muxer.finish()
+        assert is_open()
+        if error:
+            raise error
+    assert not is_open()

@@ -23,7 +23,7 @@ _LAZY = {
     "LucidSonicDream": "dream",
     "measure_loudness": "timeline",
     "open_style": "styles",
-    "show_styles": "catalogue",
+    "show_styles": "styles",
     "show_video": "clips",
 }
 _MODULES = (

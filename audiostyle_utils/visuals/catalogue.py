@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from urllib.parse import urljoin
 from uuid import uuid4
 
 from .._kept import content_sum
@@ -28,6 +29,7 @@ from .pickles import read_stylegan2
 
 _CHUNK = 1 << 16  # bytes
 _PATIENCE = (10, 60)  # seconds to connect, and to wait for more
+_MOST_BYTES = 2_000_000_000  # the largest of these files has 0.4 GB
 _NOT_SATISFIABLE = 416  # the server has nothing beyond what is here already
 _SUM = re.compile(r"[0-9a-f]{64}")
 
@@ -200,30 +202,34 @@ CATALOGUE: dict[str, PublishedStyle] = {
 }
 
 
-def show_styles() -> list[str]:
-    """Print the names of the styles that can be used, the built-in ones first.
+def check_available(name: str) -> PublishedStyle:
+    """Find a published style that can be had, without asking for its file.
+
+    Parameters
+    ----------
+    name : str
+        One of `CATALOGUE`; capitals do not matter.
 
     Returns
     -------
-    list of str
-        The same names: each may be given as `style`.
+    PublishedStyle
+        What is known of it.
+
+    Raises
+    ------
+    InputError
+        The name is unknown or that of a TensorFlow file, or the network may not be used and the
+        file is not in the cache.
 
     Chapter
     -------
     06_lucid_sonic_visuals
     """
-    from .styles import BUILT_IN
-
-    usable = {name: style for name, style in CATALOGUE.items() if style.address}
-    lines = {name: f"built in: {what}" for name, what in BUILT_IN.items()}
-    lines |= {name: f"download: {_described(style)}" for name, style in usable.items()}
-    print("\n".join(f"{name:<14}{line}" for name, line in lines.items()))
-    return list(lines)
-
-
-def _described(style: PublishedStyle) -> str:
-    classes = f", {style.classes} classes" if style.classes else ""
-    return f"{style.title}{classes}, {style.resolution} x {style.resolution} ({style.licence})"
+    style = _find(name)
+    target = _place(style)
+    if not target.is_file():
+        _check_online(style.address, target)
+    return style
 
 
 def style_file(name: str, sha256: str | None = None) -> Path:
@@ -373,11 +379,7 @@ def _keep_sum(target: Path) -> None:
 
 def _download(address: str, target: Path, wanted: str | None) -> None:
     """Fetch a file, and give it its name once it is known to be right."""
-    if offline():
-        raise InputError(
-            f"{target} is missing, and AUDIOSTYLE_OFFLINE=1 forbids the download of {address}. "
-            "Remove the variable once, or put the file there yourself."
-        )
+    _check_online(address, target)
     part = target.with_name(f"{target.name}.part")
     had_some = part.is_file()
     _fetch(address, part)
@@ -393,6 +395,14 @@ def _download(address: str, target: Path, wanted: str | None) -> None:
             f"What {address} sent is not the file that is expected, and was thrown away: {error}"
         ) from error
     _rename(part, target)
+
+
+def _check_online(address: str, target: Path) -> None:
+    if offline():
+        raise InputError(
+            f"{target} is missing, and AUDIOSTYLE_OFFLINE=1 forbids the download of {address}. "
+            "Remove the variable once, or put the file there yourself."
+        )
 
 
 def _rename(file: Path, target: Path) -> None:
@@ -426,18 +436,47 @@ def _fill(address: str, part: Path) -> None:
     headers = {"Accept-Encoding": "identity"}  # else byte counts are those of a compressed form
     if start:
         headers["Range"] = f"bytes={start}-"
-    with requests.get(address, headers=headers, stream=True, timeout=_PATIENCE) as answer:
+    options = {"timeout": _PATIENCE, "hooks": {"response": _refuse_detours}}
+    with requests.get(address, headers=headers, stream=True, **options) as answer:
         if start and answer.status_code == _NOT_SATISFIABLE:
             return  # all of it is here
         answer.raise_for_status()
         resumed = answer.status_code == requests.codes.partial_content
         expected = int(answer.headers.get("Content-Length", 0)) or None
-        written = 0
-        with part.open("ab" if resumed else "wb") as file:
-            for chunk in _shown(answer.iter_content(_CHUNK), part.stem, expected):
-                written += file.write(chunk)
+        room = _MOST_BYTES - (start if resumed else 0)
+        chunks = _shown(answer.iter_content(_CHUNK), part.stem, expected)
+        written = _append(chunks, part, "ab" if resumed else "wb", room)
+    if written > room:
+        part.unlink()
+        raise InputError(
+            f"{address} sends more than {_MOST_BYTES / 1e9:g} GB, which no style has: what came "
+            "was thrown away."
+        )
     if expected and written < expected:
         raise requests.ConnectionError(f"{written} of {expected} bytes arrived")
+
+
+def _append(chunks: Iterator[bytes], part: Path, mode: str, room: int) -> int:
+    """Write until `room` is exceeded, and return how many bytes have come."""
+    written = 0
+    with part.open(mode) as file:
+        for chunk in chunks:
+            written += len(chunk)
+            if written > room:
+                break
+            file.write(chunk)
+    return written
+
+
+def _refuse_detours(answer, **_) -> None:
+    """Stop before a request goes on to an address that is not encrypted."""
+    if answer.is_redirect:
+        further = urljoin(answer.url, answer.headers["location"])
+        if not further.startswith("https://"):
+            raise InputError(
+                f"{answer.url} leads on to {further}, which is no https address: nothing was "
+                "downloaded. Try again later, or get the file with a browser."
+            )
 
 
 def _shown(chunks: Iterator[bytes], name: str, expected: int | None) -> Iterator[bytes]:

@@ -4,12 +4,16 @@ import inspect
 import math
 import numbers
 import os
+import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -20,10 +24,12 @@ from . import effects, video
 from .clips import Clip, show_video
 from .effects import EffectsGenerator
 from .latents import LatentPath
-from .styles import Style, open_style
+from .published import PublishedPath, hop_at, published_timeline
+from .styles import Style, check_style, is_painted, open_style
 from .timeline import (
     PARTS,
     SILENT,
+    SR,
     Loudness,
     Timeline,
     at_frames,
@@ -34,6 +40,9 @@ from .timeline import (
 )
 
 _AHEAD = 256  # so many frames' vectors are worked out at once
+_MEASUREMENTS = 8  # are kept: more than one video needs, and little memory
+_KEPT_FRAME = "{:06d}.png"
+_A_KEPT_FRAME = re.compile(r"[0-9]{6,}\.png")
 _NUMBERS = {  # lowest, highest, and what it is
     "fps": (1, 120, "frames a second"),
     "start": (0, 1e6, "seconds"),
@@ -83,14 +92,17 @@ class LucidSonicDream:
     contrast_audio, flash_audio : str, path or None
         Recordings that these effects follow; to give one switches the effect on.
     style : str, path or callable
-        What paints: see `styles.open_style`, and `show_styles` for the names.
+        What paints: see `styles.open_style`, and `show_styles` for the names. The default is that
+        of the published package, a TensorFlow file that cannot be had any more: a style has to be
+        given, such as ``"drawings"``, ``"cppn"``, ``"aurora"`` or ``"kaleidoscope"``.
     input_shape, num_possible_classes : int or None
         Lengths of a noise and of a class vector, for a function as style.
 
     Raises
     ------
     InputError
-        A recording cannot be read, or the style does not fit.
+        A recording cannot be read, or the style is unknown, cannot be had (as the default) or does
+        not fit. A network is loaded, and downloaded, when it is first needed.
 
     Chapter
     -------
@@ -119,19 +131,12 @@ class LucidSonicDream:
         for name, path in recordings.items():
             if path is not None or name == "song":
                 _named(name, audio.native_rate, path)
-        for name, size, least in (
-            ("input_shape", input_shape, 1),
-            ("num_possible_classes", num_possible_classes, 0),
-        ):
-            if size is not None:
-                _check_number(name, size, (least, 65_536, "a length"), whole=True)
+        check_style(style, input_shape, num_possible_classes)
         self.recordings = {name: path for name, path in recordings.items() if path is not None}
         self.style, self.input_shape = style, input_shape
         self.num_possible_classes = num_possible_classes
         self._loudness: dict[tuple, Loudness] = {}
-        self._styles: dict[tuple, Style] = {}
-        if callable(style):
-            self._style(None, None)
+        self._styles: dict[tuple | None, Style] = {}
 
     def hallucinate(
         self,
@@ -180,15 +185,17 @@ class LucidSonicDream:
             Where it goes: ``.mp4`` (added if there is no suffix), ``.webm`` or ``.mkv``. The file
             appears when it is complete.
         output_audio : str, path or None
-            Recording that is heard in place of the song.
+            Recording that is heard in place of the song. Sound of 5, 7 or more than 8 channels is
+            mixed down to two.
         fps : float
-            Frames a second, 1 to 120, kept to exactly.
+            Frames a second, 1 to 120, kept to exactly; up to 114 with `compat`, which rounds it up.
         resolution : int or None
             Width and height in pixels, 16 to 4096; None means as the style paints.
         start, duration : float
             Which part of the song, in seconds; None means to the end.
         save_frames : bool
-            Whether to keep each frame as a PNG beside the video, in a folder ``..._frames``.
+            Whether to keep each frame as a PNG beside the video, in a folder ``..._frames``. The
+            folder appears when all are there, in place of that of an earlier run.
         batch_size : int
             Vectors that the style gets at once.
         speed_fpm : float
@@ -198,7 +205,8 @@ class LucidSonicDream:
             the whole sound does.
         pulse_react : float
             How far the loudest hit pushes, usually 0 to 2: a hit of full loudness adds this much
-            to, or takes it from, each coordinate.
+            to, or takes it from, each coordinate on the average. Between two keys its direction
+            turns, and coordinates that change their sign are pushed less.
         motion_react : float
             How fast music carries on, usually 0 to 2: full loudness moves each coordinate by 20
             times this a second.
@@ -221,7 +229,8 @@ class LucidSonicDream:
         class_shuffle_seconds : float, sequence of float or None
             Each so many seconds, or at these times of the song, notes and labels are dealt anew.
         class_shuffle_strength : float
-            0 to 1: by what share of the twelve places.
+            0 to 1: the labels move on by this share of the twelve places, so that 1 is a full turn
+            and changes nothing.
         contrast_strength, flash_strength : float or None
             0 to 1: how strong these effects are; 0.5 if the effect is on and this is None.
         contrast_percussive, flash_percussive : bool or None
@@ -254,16 +263,16 @@ class LucidSonicDream:
         given = {name: value for name, value in locals().items() if name != "self"}
         settings = _checked(given)
         path = _video_path(file_name)
+        folder = path.with_name(f"{path.stem}_frames") if save_frames else None
+        video.check_target(path, codec, quality)
+        _check_folder(folder)
+        sound, sr = self._sound(output_audio, start)
         picture = self._prepare(settings)
         frames = progress(picture.frames(), "frames", total=len(picture.path))
-        if save_frames:
-            frames = _kept_frames(frames, path.with_name(f"{path.stem}_frames"))
-        heard = self.recordings["song"] if output_audio is None else output_audio
-        sr = _named("output_audio", audio.native_rate, heard)
-        sound = _some("output_audio", excerpt_blocks(heard, sr, start, picture.seconds, mono=False))
-        return video.write_video(
-            path, frames, picture.fps, sound=sound, sr=sr, codec=codec, quality=quality
-        )
+        with _keeping(frames, folder) as frames:
+            return video.write_video(
+                path, frames, picture.fps, sound=sound, sr=sr, codec=codec, quality=quality
+            )
 
     def frames(self, **parameters: Any) -> Iterator[np.ndarray]:
         """Paint the frames of a video without writing one.
@@ -331,6 +340,15 @@ class LucidSonicDream:
             path = self.hallucinate(Path(folder) / "preview", duration=duration, **parameters)
             return show_video(path, description)
 
+    def _sound(
+        self, output_audio: str | os.PathLike | None, start: float
+    ) -> tuple[Iterator[np.ndarray], int]:
+        """Open what is heard, from start on: its blocks, and its sample rate."""
+        name = "song" if output_audio is None else "output_audio"
+        heard = self.recordings["song"] if output_audio is None else output_audio
+        sr = _named(name, audio.native_rate, heard)
+        return _mixed(_some(name, excerpt_blocks(heard, sr, start, None, mono=False))), sr
+
     def _prepare(self, settings: dict[str, Any]) -> "_Picture":
         """Load what is needed, and check what only then can be checked."""
         style = self._style(settings["width"], settings["height"])
@@ -341,11 +359,13 @@ class LucidSonicDream:
             path = self._published_path(settings, style)
             fps = Fraction(path.timeline.fps).limit_denominator(1001)
         else:
-            path = LatentPath(timeline, *_sizes(style), **_chosen(settings))
+            # A network truncates by itself. Shorter noise would make pulse and motion larger.
+            chosen = _chosen(settings) | ({"truncation": 1.0} if style.truncates else {})
+            path = LatentPath(timeline, *_sizes(style), **chosen)
         return _Picture(style, path, fps, settings, self._effects(settings, path.timeline))
 
     def _style(self, width: int | None, height: int | None) -> Style:
-        key = (width, height)
+        key = (width, height) if is_painted(self.style) else None
         if key not in self._styles:
             given = self.style, self.input_shape, self.num_possible_classes
             self._styles = {key: open_style(*given, width=width, height=height)}
@@ -385,14 +405,16 @@ class LucidSonicDream:
             raise InputError(f"{name}: there is no file {path} (any more). Check the name.")
         stat = path.stat()
         key = (path, stat.st_mtime_ns, stat.st_size, start, duration)
-        if key not in self._loudness:
-            self._loudness[key] = _named(name, measure_loudness, path, start, duration)
-        return self._loudness[key]
+        measured = self._loudness.pop(key, None)
+        if measured is None:
+            measured = _named(name, measure_loudness, path, start, duration)
+        self._loudness[key] = measured  # as the newest one
+        for old in list(self._loudness)[:-_MEASUREMENTS]:
+            del self._loudness[old]
+        return measured
 
     def _published_path(self, settings: Mapping[str, Any], style: Style):
         """Move as the published code does."""
-        from .published import PublishedPath, published_timeline
-
         stems = {name: self.recordings.get(name) for name in ("pulse_audio", "motion_audio")}
         timeline = published_timeline(
             self.recordings["song"],
@@ -410,7 +432,7 @@ class LucidSonicDream:
         self, settings: Mapping[str, Any], timeline: Timeline
     ) -> list[tuple[EffectsGenerator, np.ndarray]]:
         """Return each effect with how loud it is at each frame. The caller's stay as they are."""
-        chosen = list(settings["custom_effects"] or ())
+        chosen = [("custom_effects", effect) for effect in settings["custom_effects"] or ()]
         for name, func in (
             ("contrast", effects.contrast_effect),
             ("flash", effects.flash_effect),
@@ -419,13 +441,14 @@ class LucidSonicDream:
             strength, percussive = settings[f"{name}_strength"], settings[f"{name}_percussive"]
             if (path, strength, percussive) != (None, None, None):
                 strength = 0.5 if strength is None else strength
-                chosen.append(EffectsGenerator(func, path, strength, percussive in (None, True)))
+                effect = EffectsGenerator(func, path, strength, percussive in (None, True))
+                chosen.append((f"{name}_audio", effect))
         found = []
-        for effect in chosen:
+        for name, effect in chosen:
             path = effect.audio or self.recordings["song"]
-            measured = self._measured("custom_effects", settings, path)
+            measured = self._measured(name if effect.audio else "song", settings, path)
             curve = measured.parts["percussive" if effect.percussive else "all"]
-            found.append((effect, envelope(at_frames(curve, timeline.fps, len(timeline))) ** 2))
+            found.append((effect, at_frames(envelope(curve), timeline.fps, len(timeline)) ** 2))
         return found
 
 
@@ -434,6 +457,8 @@ class _Picture:
 
     def __init__(self, style: Style, path, fps: Fraction, settings: dict, changes: list) -> None:
         self.style, self.path, self.fps, self.changes = style, path, fps, changes
+        published = settings["compat"] is not None
+        self.truncation = settings["truncation"] if style.truncates and not published else 1.0
         self.settings = settings
         self.seconds = float(len(path) / fps)
         self.size = settings["width"], settings["height"]
@@ -453,7 +478,7 @@ class _Picture:
             noise, classes = self.path.noise(first, last), self.path.class_vectors(first, last)
             for k in range(0, last - first, step):
                 yield from self.style.paint(
-                    noise[k : k + step], classes[k : k + step], self.settings["truncation"]
+                    noise[k : k + step], classes[k : k + step], self.truncation
                 )
 
     def _sized(self, array: np.ndarray) -> np.ndarray:
@@ -510,6 +535,10 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
         )
     if settings["compat"] not in (None, "0.4"):
         raise InputError(f"compat is {settings['compat']!r}: give None or '0.4'.")
+    if settings["compat"] and SR / hop_at(settings["fps"]) > 120:
+        raise InputError(
+            f"fps is {settings['fps']:g}: with compat '0.4', which rounds it up, give at most 114."
+        )
     _check_shuffle(settings["class_shuffle_seconds"])
     _check_effects(settings["custom_effects"])
     if settings["resolution"] is not None:
@@ -550,11 +579,14 @@ def _check_effects(chosen: object) -> None:
 
 
 def _check_classes(classes: object, count: int) -> None:
-    """Refuse labels that a style does not have."""
-    if classes is None or (count == 0 and isinstance(classes, Sequence)):
+    """Refuse labels that a style does not have. One without classes heeds none."""
+    if classes is None:
         return
-    if isinstance(classes, str) or not isinstance(classes, Sequence | np.ndarray):
+    listed = isinstance(classes, Sequence | np.ndarray) and not isinstance(classes, str)
+    if not listed or getattr(classes, "ndim", 1) != 1:
         raise InputError(f"classes is {classes!r}: give a list of labels.")
+    if count == 0:
+        return
     if not 1 <= len(classes) <= 12:
         raise InputError(f"classes has {len(classes)} labels: give 1 to 12, one for each note.")
     for label in classes:
@@ -577,6 +609,14 @@ def _some(name: str, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
     return chain([first], blocks)
 
 
+def _mixed(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """Mix sound of a number of channels that videos do not have down to two."""
+    for block in blocks:
+        if len(block) not in video.CHANNELS:  # left and right, and the others on both sides
+            block = (block[:2] + block[2:].mean(axis=0)) / 2
+        yield block
+
+
 def _video_path(file_name: str | os.PathLike) -> Path:
     """Return where the video goes, with a suffix."""
     text = os.fspath(file_name) if isinstance(file_name, str | os.PathLike) else ""
@@ -587,16 +627,63 @@ def _video_path(file_name: str | os.PathLike) -> Path:
     return path if known else path.with_name(path.name + ".mp4")
 
 
-def _kept_frames(frames: Iterator[np.ndarray], folder: Path) -> Iterator[np.ndarray]:
+def _check_folder(folder: Path | None) -> None:
+    """Look whether frames may be kept in a folder: it is replaced as a whole."""
+    if folder is None or not (folder.exists() or folder.is_symlink()):
+        return
+    if folder.is_symlink() or not folder.is_dir():
+        raise InputError(f"save_frames: {folder} is there and is no folder. Move it away.")
+    for entry in folder.iterdir():
+        if not _A_KEPT_FRAME.fullmatch(entry.name):
+            raise InputError(
+                f"save_frames: {folder} would be replaced, and holds {entry.name}. Move it away."
+            )
+
+
+@contextmanager
+def _keeping(frames: Iterator[np.ndarray], folder: Path | None) -> Iterator[Iterator[np.ndarray]]:
+    """Pass frames on and keep them in a folder, which gets its name when all are there."""
+    if folder is None:
+        yield frames
+        return
+    new, old = (folder.with_name(f".{uuid4().hex}") for _ in range(2))
+    try:
+        yield _kept_frames(frames, new, folder)
+        with _writing(folder):
+            _replace_folder(new, folder, old)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _replace_folder(new: Path, folder: Path, old: Path) -> None:
+    """Give the folder `new` its name; what has had it is lost only if that succeeds."""
+    try:
+        if folder.is_dir():
+            folder.rename(old)
+        new.rename(folder)
+    except BaseException:
+        if old.is_dir() and not folder.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _kept_frames(frames: Iterator[np.ndarray], new: Path, folder: Path) -> Iterator[np.ndarray]:
     """Keep each frame as a PNG on its way to the video."""
     from PIL import Image
 
+    with _writing(folder):
+        new.mkdir()
+    for index, array in enumerate(frames):
+        with _writing(folder):
+            Image.fromarray(array).save(new / _KEPT_FRAME.format(index))
+        yield array
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turn what goes wrong while writing into an error that names the folder."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for old in folder.glob(6 * "[0-9]" + ".png"):  # a longer run may have been here
-            old.unlink()
-        for index, array in enumerate(frames):
-            Image.fromarray(array).save(folder / f"{index:06d}.png")
-            yield array
+        yield
     except OSError as error:
         raise InputError(f"save_frames: {folder} cannot be written ({error.strerror}).") from error

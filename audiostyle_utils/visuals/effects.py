@@ -99,7 +99,7 @@ class EffectsGenerator:
         curve = loudness.parts["percussive" if self.percussive else "all"]
         fps = SR / hop_length
         frames = max(1, round(loudness.seconds * fps))
-        self.amplitudes = envelope(at_frames(curve, fps, frames)) ** 2
+        self.amplitudes = at_frames(envelope(curve), fps, frames) ** 2
 
     def apply_effect(self, array: np.ndarray, index: int) -> np.ndarray:
         """Change one picture; `render_audio` has to be called before.
@@ -137,7 +137,7 @@ def apply(effect: EffectsGenerator, array: np.ndarray, amplitude: float) -> np.n
     effect : EffectsGenerator
         What is called.
     array : np.ndarray, uint8, shape (height, width, 3)
-        Picture.
+        Picture. The effect gets a copy.
     amplitude : float
         How loud it is, 0 to 1.
 
@@ -155,7 +155,7 @@ def apply(effect: EffectsGenerator, array: np.ndarray, amplitude: float) -> np.n
     -------
     06_lucid_sonic_visuals
     """
-    array = np.require(array, requirements="W")  # Pillow's arrays cannot be changed in place
+    array = np.array(array)  # effects may change it in place, and it may be the style's own
     try:
         changed = np.asarray(
             effect.func(array=array, strength=effect.strength, amplitude=amplitude)

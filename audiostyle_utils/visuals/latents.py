@@ -2,19 +2,22 @@
 
 Three movements are added up: a base that strolls through latent space whatever is played, a pulse
 that pushes away and comes back, and a motion that carries on and never comes back by itself.
-Every value can be worked out from the number of its frame alone. So a song of any length takes
-the same memory, and frames may be asked for in any order.
+Every vector can be worked out from the number of its frame and some twenty numbers that are kept
+for each frame. So a long song takes little memory, and frames may be asked for in any order.
 """
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 
+from ..errors import InputError
 from .timeline import Timeline
 
-REACH = 2.0  # noise stays within so many standard deviations
+REACH = 2.0  # base and motion together stay within so many standard deviations
 RELEASE = 0.2  # seconds in which a pulse falls to 1/e; 0.081 in the published code
 RANDOM_SECONDS = 4.0  # how long one choice of slower coordinates lasts
+_LONGEST = 65_536  # of a noise or a class vector
 _BASE, _PULSE, _SIGNS, _FACTORS, _LABELS = range(5)  # one stream of random numbers each
 
 
@@ -104,6 +107,36 @@ def slerp(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
     return arc * ((1 - share) * lengths[0] + share * lengths[1])
 
 
+def check_sizes(input_shape: int | None, num_possible_classes: int | None) -> None:
+    """Check the lengths of a noise and of a class vector.
+
+    Parameters
+    ----------
+    input_shape : int or None
+        Right from 1 to 65,536; None means that it is not known yet.
+    num_possible_classes : int or None
+        Right from 0 to 65,536.
+
+    Raises
+    ------
+    InputError
+        One of them is something else.
+
+    Chapter
+    -------
+    06_lucid_sonic_visuals
+    """
+    for name, size, least in (
+        ("input_shape", input_shape, 1),
+        ("num_possible_classes", num_possible_classes, 0),
+    ):
+        whole = isinstance(size, Integral) and not isinstance(size, bool)
+        if size is not None and not (whole and least <= size <= _LONGEST):
+            raise InputError(
+                f"{name} is {size!r}: give a whole number from {least} to {_LONGEST} (a length)."
+            )
+
+
 class LatentPath:
     """The latent vectors of a whole video, worked out when they are asked for.
 
@@ -123,6 +156,11 @@ class LatentPath:
         As there.
     class_shuffle_seconds, class_shuffle_strength, start :
         As there; times to shuffle at are times of the song, so that `start` is taken from them.
+
+    Raises
+    ------
+    InputError
+        `input_shape` is no whole number from 1 on, or `num_possible_classes` none from 0 on.
 
     Chapter
     -------
@@ -150,6 +188,7 @@ class LatentPath:
         class_shuffle_strength: float = 0.5,
         start: float = 0.0,
     ) -> None:
+        check_sizes(input_shape, num_possible_classes)
         self.timeline, self.seed, self.truncation = timeline, seed, truncation
         self.input_shape, self.speed_fpm = input_shape, speed_fpm
         self.labels = class_labels(
@@ -165,7 +204,9 @@ class LatentPath:
         notes = note_weights(timeline, class_pitch_react)
         turns = shuffle_turns(timeline, class_shuffle_seconds, class_shuffle_strength, start)
         rotated = (np.arange(12)[:, None] - turns) % 12  # which note a label listens to
-        self.weights = smooth(np.take_along_axis(notes, rotated, 0), timeline, class_smooth_seconds)
+        weights = smooth(np.take_along_axis(notes, rotated, 0), timeline, class_smooth_seconds)
+        # In silence nothing changes, and what is still to come must not show.
+        self.weights = weights[:, _last_heard(timeline)]
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -173,6 +214,9 @@ class LatentPath:
 
     def noise(self, first: int, last: int) -> np.ndarray:
         """Give noise vectors: base, pulse and motion together.
+
+        Base and motion are folded at twice the truncation, beyond which a generator knows little;
+        the pulse is added to that.
 
         Parameters
         ----------
@@ -185,8 +229,8 @@ class LatentPath:
             Noise vectors.
         """
         frames = np.arange(first, min(last, len(self)))
-        noise = self.base(frames) + self.pulses(frames) + self.motion(frames)
-        return noise.astype(np.float32)
+        place = fold(self.base(frames) + self.motion(frames), REACH * self.truncation)
+        return (place + self.pulses(frames)).astype(np.float32)
 
     def class_vectors(self, first: int, last: int) -> np.ndarray:
         """Give class vectors.
@@ -226,11 +270,11 @@ class LatentPath:
         return self.pulse[frames, None] * direction
 
     def motion(self, frames: np.ndarray) -> np.ndarray:
-        """Give how far the motion has come, shape (frames, input_shape)."""
+        """Give the way of the motion, without walls, shape (frames, input_shape)."""
         part = frames // self._part
         way = self._way[frames] - self._way[part * self._part]
         travelled = self._travelled[part] + self._factors[part] * way[:, None]
-        return fold(self._signs * travelled, REACH * self.truncation)
+        return self._signs * travelled
 
     def _random(self, stream: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, stream])
@@ -331,16 +375,20 @@ def note_weights(timeline: Timeline, class_pitch_react: float) -> np.ndarray:
     """
     from scipy.signal import lfilter
 
-    chroma = timeline.chroma**2  # so that the strongest note stands out
-    heard = np.flatnonzero(chroma.any(axis=0))
-    if heard.size == 0:
-        return np.ones_like(chroma)
-    # What is heard last is held through silence, and the first note from the beginning.
-    last_heard = np.maximum.accumulate(np.where(chroma.any(axis=0), np.arange(len(timeline)), -1))
-    held = chroma[:, np.where(last_heard < 0, heard[0], last_heard)]
+    if not timeline.chroma.any():
+        return np.ones_like(timeline.chroma)
+    # Squared, so that the strongest note stands out.
+    held = timeline.chroma[:, _last_heard(timeline)] ** 2
     gain = 1 - np.exp(-class_pitch_react * 43 / timeline.fps)
     state = (1 - gain) * held[:, :1]
     return lfilter([gain], [1, gain - 1], held, zi=state)[0].astype(np.float32)
+
+
+def _last_heard(timeline: Timeline) -> np.ndarray:
+    """Return for each frame the last one in which notes are heard; before all, the first one."""
+    heard = timeline.chroma.any(axis=0)
+    last = np.maximum.accumulate(np.where(heard, np.arange(len(timeline)), -1))
+    return np.where(last < 0, heard.argmax(), last)
 
 
 def shuffle_turns(
@@ -355,7 +403,7 @@ def shuffle_turns(
     seconds : float, sequence of float or None
         A period, or the times of the song at which to turn, or None for never.
     strength : float
-        Share of the twelve places, 0 to 1, that one turn goes on.
+        Share of the twelve places, 0 to 1, that one turn goes on; 1 is all the way round.
     start : float
         Where in the song the video begins, in seconds.
 

@@ -3,7 +3,7 @@
 A pickle is a small program. Python's own `pickle.load` runs it, and with it any function that the
 file names; the ``.pkl`` files of StyleGAN2-ADA even carry the source code of their networks, to be
 executed. Here the instructions are only parsed (`pickletools.genops`) and followed by a machine of
-our own that can build lists, tuples, dictionaries, sets, text and numbers, and nothing else. It
+our own that can build lists, tuples, dictionaries, text and numbers, and nothing else. It
 has no instruction that imports or calls: a name in the file selects one of the few functions of
 this module in `_NAMES`, and any other name ends the reading. What a tensor claims to be (type,
 shape, strides) is checked against the bytes that are there before it becomes an array.
@@ -44,6 +44,7 @@ _LONGEST_WORD = 20  # characters of a setting
 _LARGEST = 1 << 20  # of any number among the settings
 _MOST_LAYERS = 100  # of the mapping network
 _MOST_AXES = 4  # of a tensor
+_MOST_ARGUMENTS = 10  # of a name; a tensor has six
 _GROWTH = 4  # times the file's size: numbers of 16 bits become such of 32
 
 # What the parser, the machine and its recipes raise where a file breaks the format; the parser
@@ -216,7 +217,7 @@ _LITERALS = set(
     SHORT_BINBYTES BINBYTES BINBYTES8""".split()
 )
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-_EMPTY = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": set, "EMPTY_TUPLE": tuple}
+_EMPTY = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_TUPLE": tuple}
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
@@ -232,6 +233,11 @@ class _Inert:
 
     def __init__(self, *_: object) -> None:
         pass
+
+
+_NAMES_OF_BUFFERS = (
+    _Inert()
+)  # all sets: an empty one would take 200 bytes, and one byte asks for it
 
 
 class _Machine:
@@ -265,6 +271,8 @@ class _Machine:
             self._stack.append(_CONSTANTS[name])
         elif name in _EMPTY:
             self._stack.append(_EMPTY[name]())
+        elif name == "EMPTY_SET":
+            self._stack.append(_NAMES_OF_BUFFERS)
         elif name in _TUPLES:
             self._stack[-_TUPLES[name] :] = [tuple(self._last(_TUPLES[name]))]
         elif name in _INSTRUCTIONS:
@@ -308,8 +316,8 @@ class _Machine:
         self._top(list).extend(items)
 
     def add_all(self, _: None) -> None:
-        items = self._since_mark()
-        self._top(set).update(_key(item) for item in items)
+        self._since_mark()
+        self._top(_Inert)
 
     def set_item(self, _: None) -> None:
         value, key = self._stack.pop(), self._stack.pop()
@@ -342,6 +350,8 @@ class _Machine:
         arguments, recipe = self._stack.pop(), self._stack.pop()
         if not isinstance(recipe, _Recipe) or not isinstance(arguments, tuple):
             raise TypeError("an object is to be made of something that is no name")
+        if len(arguments) > _MOST_ARGUMENTS:  # to hand on a long list again and again takes long
+            raise ValueError(f"{len(arguments)} arguments are given to a name")
         self._stack.append(recipe.build(*arguments))
 
     def drop_state(self, _: None) -> None:
@@ -449,10 +459,6 @@ def _parameter(tensor: Any, *_: Any) -> Any:
     return tensor
 
 
-def _names_of(items: list[str] | tuple[str, ...] = ()) -> set[str]:
-    return {_key(item) for item in items}
-
-
 _NAMES: dict[tuple[str, str], _Recipe] = {
     ("torch_utils.persistence", "_reconstruct_persistent_obj"): _Recipe(_module),
     ("torch._utils", "_rebuild_parameter"): _Recipe(_parameter),
@@ -460,7 +466,7 @@ _NAMES: dict[tuple[str, str], _Recipe] = {
     ("torch.storage", "_load_from_bytes"): _Recipe(_Storage),
     ("collections", "OrderedDict"): _Recipe(lambda: {}),
     ("dnnlib.util", "EasyDict"): _Recipe(lambda: {}),
-    ("builtins", "set"): _Recipe(_names_of),
+    ("builtins", "set"): _Recipe(lambda *_: _NAMES_OF_BUFFERS),
     ("numpy", "dtype"): _Recipe(_Inert),
     ("numpy", "ndarray"): _Recipe(_Inert),
     ("numpy.core.multiarray", "scalar"): _Recipe(_Inert),

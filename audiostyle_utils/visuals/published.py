@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import audio
 from ..errors import InputError
-from .latents import REACH, class_labels
+from .latents import REACH, check_sizes, class_labels
 from .timeline import SR, Timeline
 
 _KEEP = 0.75  # of the last frame's pulse and motion
@@ -167,7 +167,8 @@ class PublishedPath:
     Raises
     ------
     InputError
-        `speed_fpm` asks for more key vectors than there are frames between them.
+        `speed_fpm` asks for more key vectors than there are frames between them, or a length is
+        out of range.
 
     Chapter
     -------
@@ -196,6 +197,7 @@ class PublishedPath:
         class_shuffle_strength: float = 0.5,
         start: float = 0.0,
     ) -> None:
+        check_sizes(input_shape, num_possible_classes)
         self.timeline, self.fps, self.seed, self.start = timeline, fps, seed, start
         self.input_shape, self.num_possible_classes = input_shape, num_possible_classes
         self.speed_fpm, self.truncation = speed_fpm, truncation
@@ -207,7 +209,7 @@ class PublishedPath:
         random = np.random.default_rng(seed)
         dominance = _dominance(timeline.chroma) if dominant_classes_first else None
         self.labels = class_labels(classes, num_possible_classes, random, dominance)
-        self._noise = self._walk(random)
+        self._noise = self._walk(self._base(random), random)
         self._done, self._last = 0, np.zeros((0, input_shape), np.float32)
         self.classes = self._class_path()
 
@@ -269,9 +271,9 @@ class PublishedPath:
             )
         return drawn if keys == 1 else _lines(drawn, steps, frames)
 
-    def _walk(self, random: np.random.Generator) -> Iterator[np.ndarray]:
+    def _walk(self, base: np.ndarray, random: np.random.Generator) -> Iterator[np.ndarray]:
         """Yield base, pulse and motion together, and turn each coordinate at the border."""
-        base, size, motion_react = self._base(random), self.input_shape, self.motion_react * 20
+        size, motion_react = self.input_shape, self.motion_react * 20
         signs, pulse, step = random.choice([1, -1], size), 0.0, np.zeros(size)
         motion, limit = np.zeros(size), REACH * self.truncation
         for i in range(len(self)):

@@ -4,13 +4,16 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 
 from .. import pretrained
 from ..errors import InputError
+from . import catalogue
 from .effects import takes
+from .latents import check_sizes
 
 BUILT_IN = {
     "drawings": "a small StyleGAN2 of our own, trained on drawings of twelve kinds, 128 x 128",
@@ -19,7 +22,9 @@ BUILT_IN = {
     "kaleidoscope": "mirrors around a centre",
 }
 WEIGHTS = "06_lucid_sonic_visuals_drawings"
+_PAINTED_SIZES = 64, 12  # lengths of a noise and of a class vector
 _SIDE = 256  # of a painted style, if nothing else is asked for
+_SIDES = 16, 4096
 _SMALL = 128  # a network for such pictures loses more time by sharing its work than it gains
 
 
@@ -38,6 +43,8 @@ class Style:
         Length of a noise vector.
     num_possible_classes : int
         Length of a class vector; 0 for a style without classes.
+    truncates : bool
+        Whether `paint` heeds its `truncation`; if not, the noise has to be made shorter.
 
     Chapter
     -------
@@ -48,6 +55,7 @@ class Style:
     paint: Callable[[np.ndarray, np.ndarray, float], np.ndarray]
     input_shape: int
     num_possible_classes: int
+    truncates: bool = False
 
 
 def open_style(
@@ -70,7 +78,8 @@ def open_style(
         Lengths of a noise and of a class vector. A function needs them, unless it has attributes
         of these names; other styles know them.
     width, height : int or None
-        Size at which a painted style is painted. Networks have a size of their own.
+        Size at which a painted style is painted, 16 to 4096; one of them alone is that of both
+        sides. Networks have a size of their own.
 
     Returns
     -------
@@ -86,18 +95,101 @@ def open_style(
     -------
     06_lucid_sonic_visuals
     """
+    _check_side("width", width)
+    _check_side("height", height)
+    check_style(style, input_shape, num_possible_classes)
     if callable(style):
         return _of_function(style, input_shape, num_possible_classes)
+    if is_painted(style):
+        return _painted(os.fspath(style), width or height or _SIDE, height or width or _SIDE)
+    opened = of_generator(os.fspath(style), _generator(os.fspath(style)))
+    _check_fit(opened.input_shape, opened.num_possible_classes, input_shape, num_possible_classes)
+    return opened
+
+
+def check_style(
+    style: str | os.PathLike | Callable,
+    input_shape: int | None = None,
+    num_possible_classes: int | None = None,
+) -> None:
+    """Check what can be known of a style without loading or downloading it.
+
+    Parameters
+    ----------
+    style, input_shape, num_possible_classes :
+        As for `open_style`.
+
+    Raises
+    ------
+    InputError
+        There is no such style, it cannot be had, or the lengths are missing, out of range or not
+        those of a built-in style.
+
+    Chapter
+    -------
+    06_lucid_sonic_visuals
+    """
+    check_sizes(input_shape, num_possible_classes)
+    if callable(style):
+        _of_function(style, input_shape, num_possible_classes)
+        return
     if not isinstance(style, str | os.PathLike) or not os.fspath(style):
         raise InputError(f"style is {style!r}: give a name, the path of a .pkl file or a function.")
     name = os.fspath(style)
-    if name in BUILT_IN and name != "drawings":
-        opened = _painted(name, width or _SIDE, height or width or _SIDE)
+    if is_painted(name):
+        _check_fit(*_PAINTED_SIZES, input_shape, num_possible_classes)
+    elif name in BUILT_IN:
+        card = pretrained.load(WEIGHTS).card["settings"]["generator"]
+        _check_fit(card["z_dim"], card["c_dim"], input_shape, num_possible_classes)
+    elif ".pkl" in name:
+        if not Path(name).expanduser().is_file():
+            raise InputError(f"style: there is no file {name}. Check the name.")
     else:
-        opened = of_generator(name, _generator(name))
-    _check_fit("input_shape", input_shape, opened.input_shape)
-    _check_fit("num_possible_classes", num_possible_classes, opened.num_possible_classes)
-    return opened
+        _check_published(name)
+
+
+def is_painted(style: str | os.PathLike | Callable) -> bool:
+    """Tell whether a style is painted by a formula, at whatever size is asked for.
+
+    Parameters
+    ----------
+    style : str, path or callable
+        As for `open_style`.
+
+    Returns
+    -------
+    bool
+        False for networks and functions, which have a size of their own.
+
+    Chapter
+    -------
+    06_lucid_sonic_visuals
+    """
+    return not callable(style) and os.fspath(style) in set(BUILT_IN) - {"drawings"}
+
+
+def show_styles() -> list[str]:
+    """Print the names of the styles that can be used, the built-in ones first.
+
+    Returns
+    -------
+    list of str
+        The same names: each may be given as `style`.
+
+    Chapter
+    -------
+    06_lucid_sonic_visuals
+    """
+    usable = {name: style for name, style in catalogue.CATALOGUE.items() if style.address}
+    lines = {name: f"built in: {what}" for name, what in BUILT_IN.items()}
+    lines |= {name: f"download: {_described(style)}" for name, style in usable.items()}
+    print("\n".join(f"{name:<14}{line}" for name, line in lines.items()))
+    return list(lines)
+
+
+def _described(style: catalogue.PublishedStyle) -> str:
+    classes = f", {style.classes} classes" if style.classes else ""
+    return f"{style.title}{classes}, {style.resolution} x {style.resolution} ({style.licence})"
 
 
 def generator_from(weights: pretrained.Weights):
@@ -128,7 +220,7 @@ def _generator(name: str):
     """Load the generator of a style that is a network."""
     if name == "drawings":
         return generator_from(pretrained.load(WEIGHTS))
-    from . import catalogue, pickles
+    from . import pickles
 
     file = Path(name).expanduser() if ".pkl" in name else catalogue.style_file(name)
     return pickles.load_generator(file)
@@ -166,7 +258,7 @@ def of_generator(name: str, generator) -> Style:
             pictures = generator.synthesis(ws) * 127.5 + 128
         return pictures.clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
-    return Style(name, paint, generator.z_dim, generator.c_dim)
+    return Style(name, paint, generator.z_dim, generator.c_dim, truncates=True)
 
 
 @contextmanager
@@ -200,11 +292,12 @@ def _of_function(
             f"style takes no {' and no '.join(missing)}: give a function of noise_batch and "
             "class_batch."
         )
-    sizes = {"input_shape": input_shape, "num_possible_classes": num_possible_classes}
+    sizes: dict = {"input_shape": input_shape, "num_possible_classes": num_possible_classes}
     for key, value in sizes.items():
         sizes[key] = value if value is not None else getattr(func, key, None)
         if sizes[key] is None:
             raise InputError(f"{key} is missing: a function as style does not tell it.")
+    check_sizes(**sizes)
 
     def paint(noise: np.ndarray, classes: np.ndarray, truncation: float) -> np.ndarray:
         try:
@@ -238,6 +331,28 @@ def _rgb(picture: object) -> np.ndarray:
     return np.asarray(convert("RGB") if convert else picture)
 
 
-def _check_fit(name: str, given: int | None, own: int) -> None:
-    if given is not None and given != own:
-        raise InputError(f"{name} is {given}, and this style has {own}: leave it out.")
+def _check_published(name: str) -> None:
+    """Say what there is if a style of the catalogue is unknown or cannot be had."""
+    try:
+        catalogue.check_available(name)
+    except InputError as error:
+        raise InputError(f"style: {error} Built-in styles are {', '.join(BUILT_IN)}.") from error
+
+
+def _check_side(name: str, side: int | None) -> None:
+    low, high = _SIDES
+    good = isinstance(side, Integral) and not isinstance(side, bool)
+    if side is not None and not (good and low <= side <= high):
+        raise InputError(f"{name} is {side!r}: give a whole number of pixels, {low} to {high}.")
+
+
+def _check_fit(
+    own_shape: int, own_classes: int, input_shape: int | None, num_possible_classes: int | None
+) -> None:
+    """Refuse lengths that a style does not have."""
+    for name, given, own in (
+        ("input_shape", input_shape, own_shape),
+        ("num_possible_classes", num_possible_classes, own_classes),
+    ):
+        if given is not None and given != own:
+            raise InputError(f"{name} is {given}, and this style has {own}: leave it out.")

@@ -22,6 +22,7 @@ N_MELS = 64
 PITCH_FFT, PITCH_HOP = 4096, 1024  # long enough to tell neighbouring notes apart
 BLOCK, OVERLAP = 200 * PITCH_HOP, 22 * PITCH_HOP  # about 9 s and 1 s
 SMOOTH_FRAMES, SMOOTH_BANDS = 61, 13  # of the medians: 0.7 s, and a fifth of the bands
+HALF_SECOND = 43  # in hops
 SILENT = 1e-4  # a largest sample of -80 dB
 PARTS = ("all", "percussive", "harmonic")
 
@@ -118,18 +119,18 @@ def measure_loudness(
     -------
     06_lucid_sonic_visuals
     """
-    curves: dict[str, list] = {name: [] for name in (*PARTS, "chroma")}
+    curves: dict[str, list] = {name: [] for name in (*PARTS, "notes")}
     samples, peak = 0, 0.0
     for y, before, core in _overlapping(excerpt_blocks(path, SR, start, duration)):
         samples += core
         peak = max(peak, float(np.abs(y[before : before + core]).max()))
         for name, curve in _part_curves(y, before, core).items():
             curves[name].append(curve)
-        curves["chroma"].append(_chroma(y, before, core))
+        curves["notes"].append(_notes(y, before, core))
     if not samples:
         raise InputError(f"{path} has nothing left after start, {start:g} s: give a smaller start.")
     joined = {name: np.concatenate(pieces, axis=-1) for name, pieces in curves.items()}
-    chroma = joined.pop("chroma")
+    chroma = _chroma(joined.pop("notes"))
     return Loudness(joined, chroma, samples / SR, peak)
 
 
@@ -219,18 +220,19 @@ def envelope(loudness: np.ndarray) -> np.ndarray:
     """Scale loudness to the range from 0 to 1 as a viewer would.
 
     The published way divides the power by its largest value, so that a single loud hit makes the
-    rest of a song invisible. Here the top is the amplitude that nine tenths of the song's loudest
-    moments, one of every 20 frames, stay below: what is louder is cut to 1. So few hits count
-    as much as many. The quietest tenth is the bottom, if that is more than silence.
+    rest of a song invisible. Here the top is what the loudest moments of nine tenths of all half
+    seconds stay below: what is louder is cut to 1. So few hits count as much as many. The
+    quietest tenth is the bottom, if that is more than silence.
 
     Parameters
     ----------
-    loudness : np.ndarray, shape (frames,)
-        Amplitudes, 0 or more.
+    loudness : np.ndarray, shape (moments,)
+        Amplitudes, 0 or more, `HOP` samples apart; not those of frames, or the frame rate would
+        change how a video reacts.
 
     Returns
     -------
-    np.ndarray, float32, shape (frames,)
+    np.ndarray, float32, shape (moments,)
         From 0 to 1; all 0 for silence.
 
     Chapter
@@ -239,7 +241,7 @@ def envelope(loudness: np.ndarray) -> np.ndarray:
     """
     if not loudness.any():
         return np.zeros_like(loudness)
-    loudest = np.maximum.reduceat(loudness, np.arange(0, len(loudness), 20))
+    loudest = np.maximum.reduceat(loudness, np.arange(0, len(loudness), HALF_SECOND))
     top = np.percentile(loudest[loudest > 1e-3 * loudest.max()], 90)
     bottom = min(np.percentile(loudness, 10), top / 2)
     return np.clip((loudness - bottom) / (top - bottom), 0, 1).astype(np.float32)
@@ -274,7 +276,7 @@ def make_timeline(
     times = (np.arange(frames) + 0.5) / fps
     places = np.arange(chroma.shape[1]) * PITCH_HOP / SR
     notes = [np.interp(times, places, row, right=0) for row in chroma]
-    curves = [envelope(at_frames(curve, fps, frames)) for curve in (pulse, motion)]
+    curves = [at_frames(envelope(curve), fps, frames) for curve in (pulse, motion)]
     # Squared, a drum stands out from what sounds on between two of them.
     return Timeline(float(fps), curves[0] ** 2, curves[1], np.array(notes, np.float32), seconds)
 
@@ -311,19 +313,23 @@ def _part_curves(y: np.ndarray, before: int, core: int) -> dict[str, np.ndarray]
     return {name: np.sqrt((mask * power).sum(axis=0))[columns] for name, mask in parts}
 
 
-def _chroma(y: np.ndarray, before: int, core: int) -> np.ndarray:
-    """Return the strength of the twelve pitch classes in a stretch's core."""
+def _notes(y: np.ndarray, before: int, core: int) -> np.ndarray:
+    """Return the power of the twelve pitch classes in a stretch's core."""
     import librosa
 
     from .. import spectra
 
     S = np.abs(spectra.stft(_padded(y, PITCH_FFT), PITCH_FFT, PITCH_HOP))
-    filters = librosa.filters.chroma(sr=SR, n_fft=PITCH_FFT)
-    power = filters @ S**2  # (12, moments)
-    strongest = power.max(axis=0)
+    power = librosa.filters.chroma(sr=SR, n_fft=PITCH_FFT) @ S**2  # (12, moments)
     first = before // PITCH_HOP
-    chroma = power / np.maximum(strongest, 1e-20) * (strongest > 1e-6)
-    return chroma[:, first : first + -(-core // PITCH_HOP)].astype(np.float32)
+    return power[:, first : first + -(-core // PITCH_HOP)].astype(np.float32)
+
+
+def _chroma(power: np.ndarray) -> np.ndarray:
+    """Scale the strongest pitch class of each moment to 1; what is 40 dB below the rest is 0."""
+    strongest = power.max(axis=0)
+    heard = strongest > max(1e-6, 1e-4 * strongest.max())
+    return np.where(heard, power / np.maximum(strongest, 1e-20), 0).astype(np.float32)
 
 
 def _padded(y: np.ndarray, n_fft: int) -> np.ndarray:

@@ -27,11 +27,12 @@ CODECS = {
     ".mkv": (("h264", "vp9"), ("opus", "aac")),
 }
 """What each container takes: codecs of the picture and of the sound, the usual one first."""
+CHANNELS = (1, 2, 3, 4, 6, 8)
+"""How many channels a sound may have. Of five and of seven, FFmpeg's Opus changes the order."""
 
 _ENCODERS = {"h264": "libx264", "vp9": "libvpx-vp9", "aac": "aac", "opus": "libopus"}
 _FORMATS = {".mp4": "mp4", ".webm": "webm", ".mkv": "matroska"}
-# Of five and of seven channels, FFmpeg's Opus changes the order.
-_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 6: "5.1", 8: "7.1"}
+_LAYOUTS = dict(zip(CHANNELS, ("mono", "stereo", "3.0", "quad", "5.1", "7.1"), strict=True))
 _MAX_SIDE = 8192
 # 1001 is the denominator of television's rates, such as 30000/1001.
 _MAX_DENOMINATOR = 1001
@@ -144,7 +145,7 @@ def write_video(
     -------
     06_lucid_sonic_visuals
     """
-    target, rate = _target(path), frame_rate(fps)
+    target, rate = check_target(path, codec, quality), frame_rate(fps)
     codec, audio_codec = _codecs(target.suffix.lower(), codec, audio_codec)
     crf = _constant_rate_factor(codec, quality)
     sound, channels, sr = _opened_sound(sound, sr)
@@ -158,6 +159,35 @@ def write_video(
             muxer.write_frame(frame, index)
         muxer.finish()
     return Path(path)
+
+
+def check_target(path: str | os.PathLike, codec: str | None = None, quality: float = 75) -> Path:
+    """Check where a video is to go, and how, before any of it is made.
+
+    Parameters
+    ----------
+    path, codec, quality :
+        As for `write_video`.
+
+    Returns
+    -------
+    Path
+        The file that is going to be written: where `path` is a link, what it points to.
+
+    Raises
+    ------
+    InputError
+        The name, its suffix or its folder is not usable, the container does not take the codec, or
+        `quality` is out of range.
+
+    Chapter
+    -------
+    06_lucid_sonic_visuals
+    """
+    target = _target(path)
+    codec, _ = _codecs(target.suffix.lower(), codec, None)
+    _constant_rate_factor(codec, quality)
+    return target
 
 
 def read_frames(path: str | os.PathLike) -> Iterator[np.ndarray]:
@@ -293,10 +323,15 @@ class _Muxer:
 
     def __exit__(self, kind, error, trace) -> None:
         """Close the file: with its table of contents if all went well, anyhow if not."""
+        try:
+            self._helpers.shutdown(cancel_futures=True)
+        finally:  # a second interruption may come while the helpers end
+            self._close(kind is None)
+
+    def _close(self, complete: bool) -> None:
         import av
 
-        self._helpers.shutdown(cancel_futures=True)
-        if kind is None:
+        if complete:
             with _writing(self._target):
                 self._container.close()
         else:
