@@ -147,6 +147,7 @@ def test_a_similar_style_is_named_where_there_is_one():
     ("name", "message"),
     [
         ("ffqh", "Did you mean ffhq"),
+        ("wikiartt", "no published style 'wikiartt'. Give one of"),
         ("", "one of ffhq"),
         (3, "no published style 3"),
         ("../ffhq", "no pub"),

@@ -315,7 +315,7 @@ def _find(name: str) -> PublishedStyle:
     key = name.strip().lower() if isinstance(name, str) else name
     if not isinstance(key, str) or key not in CATALOGUE:
         usable = [style.name for style in CATALOGUE.values() if style.address]
-        near = get_close_matches(str(key), CATALOGUE, n=1)
+        near = get_close_matches(str(key), usable, n=1)
         advice = f" Did you mean {near[0]}?" if near else ""
         raise InputError(
             f"There is no published style {name!r}.{advice} Give one of {', '.join(usable)}, or "

@@ -6,8 +6,9 @@ import numbers
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -43,6 +44,9 @@ _AHEAD = 256  # so many frames' vectors are worked out at once
 _MEASUREMENTS = 8  # are kept: more than one video needs, and little memory
 _KEPT_FRAME = "{:06d}.png"
 _A_KEPT_FRAME = re.compile(r"[0-9]{6,}\.png")
+_VIDEOS = (".mp4", ".webm", ".mkv")
+_OTHER_FORMATS = {".avi", ".mov", ".wmv", ".flv", ".mpg", ".mpeg", ".m4v", ".ogv", ".3gp"}
+_OTHER_FORMATS |= {".gif", ".png", ".apng", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 _NUMBERS = {  # lowest, highest, and what it is
     "fps": (1, 120, "frames a second"),
     "start": (0, 1e6, "seconds"),
@@ -336,6 +340,7 @@ class LucidSonicDream:
         InputError
             As `hallucinate` does.
         """
+        check_knobs(parameters)
         with TemporaryDirectory() as folder:
             path = self.hallucinate(Path(folder) / "preview", duration=duration, **parameters)
             return show_video(path, description)
@@ -385,7 +390,7 @@ class LucidSonicDream:
             )
         if max(loudness.peak for loudness in measured.values()) < SILENT:
             raise InputError(
-                f"song is silent from start, {settings['start']:g} s, on: its largest sample is "
+                f"song is silent: from {settings['start']:g} s on its largest sample is "
                 f"{song.peak:.1g}. Give another part, or a song that is louder than {SILENT:g}."
             )
         curves = [
@@ -452,6 +457,34 @@ class LucidSonicDream:
         return found
 
 
+def check_knobs(names: Iterable[str]) -> None:
+    """Refuse names that no parameter of `LucidSonicDream.hallucinate` has.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Such as the keywords of a call. All parameters but ``file_name``, which is no knob, are
+        taken; their values are not looked at.
+
+    Raises
+    ------
+    InputError
+        A name is unknown. The message says which one is nearest to it.
+
+    Chapter
+    -------
+    06_lucid_sonic_visuals
+    """
+    known = set(inspect.signature(LucidSonicDream.hallucinate).parameters) - {"self", "file_name"}
+    for name in names:
+        if name not in known:
+            near = get_close_matches(str(name), sorted(known), n=1)
+            advice = (
+                f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}."
+            )
+            raise InputError(f"There is no knob {name!r}; {advice}")
+
+
 class _Picture:
     """All that is needed to paint the frames of one video."""
 
@@ -511,9 +544,10 @@ def _chosen(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _merged(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Fill up parameters with the defaults of `hallucinate`, and check them."""
     signature = inspect.signature(LucidSonicDream.hallucinate).parameters
-    unknown = sorted(set(parameters) - set(signature) | set(parameters) & set(_OF_THE_FILE))
-    if unknown:
-        raise InputError(f"There is no parameter {unknown[0]} here.")
+    of_the_file = [name for name in _OF_THE_FILE if name in parameters]
+    if of_the_file:
+        raise InputError(f"{of_the_file[0]} is of no use here, where no file is written: omit it.")
+    check_knobs(parameters)
     defaults = {name: entry.default for name, entry in signature.items() if name != "self"}
     return _checked(defaults | dict(parameters))
 
@@ -531,7 +565,8 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
             raise InputError(f"{name} is {settings[name]!r}: give True or False.")
     if settings["speed_fpm"] > 60 * settings["fps"]:
         raise InputError(
-            f"speed_fpm is {settings['speed_fpm']:g}: give 0 to {60 * settings['fps']:g}, 60 * fps."
+            f"speed_fpm is {settings['speed_fpm']:.12g}: give 0 to {60 * settings['fps']:.12g}, "
+            "60 * fps."
         )
     if settings["compat"] not in (None, "0.4"):
         raise InputError(f"compat is {settings['compat']!r}: give None or '0.4'.")
@@ -556,7 +591,9 @@ def _check_number(
     good = isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)
     if not good or not low <= value <= high:
         article = "a whole number" if whole else "a number"
-        raise InputError(f"{name} is {value!r}: give {article} from {low:g} to {high:g} ({what}).")
+        raise InputError(
+            f"{name} is {value!r}: give {article} from {low:.12g} to {high:.12g} ({what})."
+        )
 
 
 def _check_shuffle(seconds: object) -> None:
@@ -589,8 +626,8 @@ def _check_classes(classes: object, count: int) -> None:
         return
     if not 1 <= len(classes) <= 12:
         raise InputError(f"classes has {len(classes)} labels: give 1 to 12, one for each note.")
-    for label in classes:
-        _check_number("classes", label, (0, count - 1, "labels of the style"), whole=True)
+    for k, label in enumerate(classes):
+        _check_number(f"classes[{k}]", label, (0, count - 1, "labels of the style"), whole=True)
 
 
 def _named(name: str, function: Callable, *arguments: Any) -> Any:
@@ -623,8 +660,12 @@ def _video_path(file_name: str | os.PathLike) -> Path:
     if not text.strip() or "\0" in text:
         raise InputError(f"file_name is {file_name!r}: give the name of a video, such as song.mp4.")
     path = Path(text).expanduser()
-    known = path.suffix.lower() in (".mp4", ".webm", ".mkv")
-    return path if known else path.with_name(path.name + ".mp4")
+    wanted = f"give a name that ends in {', '.join(_VIDEOS[:-1])} or {_VIDEOS[-1]}."
+    if os.path.isdir(path):
+        raise InputError(f"file_name: {path} is a folder: {wanted}")
+    if path.suffix.lower() in _OTHER_FORMATS:
+        raise InputError(f"file_name is {text!r}: {wanted}")
+    return path if path.suffix.lower() in _VIDEOS else path.with_name(path.name + ".mp4")
 
 
 def _check_folder(folder: Path | None) -> None:

@@ -46,11 +46,13 @@ class EffectsGenerator:
         strength: float = 0.5,
         percussive: bool = True,
     ) -> None:
+        if not callable(func):
+            raise InputError(f"func is {func!r}: give a function of array, strength and amplitude.")
         missing = [name for name in ("array", "strength", "amplitude") if not takes(func, name)]
         if missing:
             raise InputError(
-                f"func takes no {' and no '.join(missing)}: give a function of array, strength "
-                "and amplitude."
+                f"func takes no {' and no '.join(missing)}: the arguments of an effect have to be "
+                "named array, strength and amplitude."
             )
         good = isinstance(strength, Real) and not isinstance(strength, bool)
         if not (good and 0 <= strength < np.inf):

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from numbers import Integral
 from pathlib import Path
 
@@ -71,7 +72,8 @@ def open_style(
     Parameters
     ----------
     style : str, path or callable
-        A name of `BUILT_IN`, or one of a published model (see `show_styles`); the path of a
+        A name of `BUILT_IN`, or one of a published model (see `show_styles`), where capitals and
+        spaces around it do not matter; the path of a
         StyleGAN2-ADA file that ends in ``.pkl``; or a function of ``noise_batch`` and
         ``class_batch`` that returns pictures.
     input_shape, num_possible_classes : int or None
@@ -100,9 +102,10 @@ def open_style(
     check_style(style, input_shape, num_possible_classes)
     if callable(style):
         return _of_function(style, input_shape, num_possible_classes)
-    if is_painted(style):
-        return _painted(os.fspath(style), width or height or _SIDE, height or width or _SIDE)
-    opened = of_generator(os.fspath(style), _generator(os.fspath(style)))
+    name = _plain(style)
+    if is_painted(name):
+        return _painted(name, width or height or _SIDE, height or width or _SIDE)
+    opened = of_generator(name, _generator(name))
     _check_fit(opened.input_shape, opened.num_possible_classes, input_shape, num_possible_classes)
     return opened
 
@@ -135,17 +138,16 @@ def check_style(
         return
     if not isinstance(style, str | os.PathLike) or not os.fspath(style):
         raise InputError(f"style is {style!r}: give a name, the path of a .pkl file or a function.")
-    name = os.fspath(style)
+    name = _plain(style)
     if is_painted(name):
         _check_fit(*_PAINTED_SIZES, input_shape, num_possible_classes)
     elif name in BUILT_IN:
         card = pretrained.load(WEIGHTS).card["settings"]["generator"]
         _check_fit(card["z_dim"], card["c_dim"], input_shape, num_possible_classes)
-    elif ".pkl" in name:
-        if not Path(name).expanduser().is_file():
-            raise InputError(f"style: there is no file {name}. Check the name.")
-    else:
+    elif name.strip().lower() in catalogue.CATALOGUE:
         _check_published(name)
+    else:
+        _check_file(name)
 
 
 def is_painted(style: str | os.PathLike | Callable) -> bool:
@@ -165,7 +167,7 @@ def is_painted(style: str | os.PathLike | Callable) -> bool:
     -------
     06_lucid_sonic_visuals
     """
-    return not callable(style) and os.fspath(style) in set(BUILT_IN) - {"drawings"}
+    return not callable(style) and _plain(style) in set(BUILT_IN) - {"drawings"}
 
 
 def show_styles() -> list[str]:
@@ -222,7 +224,8 @@ def _generator(name: str):
         return generator_from(pretrained.load(WEIGHTS))
     from . import pickles
 
-    file = Path(name).expanduser() if ".pkl" in name else catalogue.style_file(name)
+    published = name.strip().lower() in catalogue.CATALOGUE
+    file = catalogue.style_file(name) if published else Path(name).expanduser()
     return pickles.load_generator(file)
 
 
@@ -252,13 +255,20 @@ def of_generator(name: str, generator) -> Style:
 
     @torch.inference_mode()
     def paint(noise: np.ndarray, classes: np.ndarray, truncation: float) -> np.ndarray:
-        z, c = (torch.as_tensor(v, dtype=torch.float32, device=device) for v in (noise, classes))
+        vectors = (noise, _clearer(np.asarray(classes)))
+        z, c = (torch.as_tensor(v, dtype=torch.float32, device=device) for v in vectors)
         with _threads(1 if generator.img_resolution <= _SMALL else torch.get_num_threads()):
             ws = generator.mapping(z, c if generator.c_dim else None, truncation_psi=truncation)
             pictures = generator.synthesis(ws) * 127.5 + 128
         return pictures.clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
     return Style(name, paint, generator.z_dim, generator.c_dim, truncates=True)
+
+
+def _clearer(classes: np.ndarray) -> np.ndarray:
+    """Let the strongest class of each picture stand out: networks have learned one at a time."""
+    largest = classes.max(axis=1, keepdims=True, initial=1e-6)
+    return classes * (classes / largest) ** 2
 
 
 @contextmanager
@@ -289,14 +299,17 @@ def _of_function(
     missing = [key for key in ("noise_batch", "class_batch") if not takes(func, key)]
     if missing:
         raise InputError(
-            f"style takes no {' and no '.join(missing)}: give a function of noise_batch and "
-            "class_batch."
+            f"style takes no {' and no '.join(missing)}: the arguments of a style have to be named "
+            "noise_batch and class_batch."
         )
     sizes: dict = {"input_shape": input_shape, "num_possible_classes": num_possible_classes}
     for key, value in sizes.items():
         sizes[key] = value if value is not None else getattr(func, key, None)
         if sizes[key] is None:
-            raise InputError(f"{key} is missing: a function as style does not tell it.")
+            raise InputError(
+                f"{key} is missing: give it as an argument, or as an attribute of the function, "
+                f"such as style.{key} = {64 if key == 'input_shape' else 12}."
+            )
     check_sizes(**sizes)
 
     def paint(noise: np.ndarray, classes: np.ndarray, truncation: float) -> np.ndarray:
@@ -332,11 +345,48 @@ def _rgb(picture: object) -> np.ndarray:
 
 
 def _check_published(name: str) -> None:
-    """Say what there is if a style of the catalogue is unknown or cannot be had."""
+    """Say what there is if a style of the catalogue cannot be had."""
     try:
         catalogue.check_available(name)
     except InputError as error:
         raise InputError(f"style: {error} Built-in styles are {', '.join(BUILT_IN)}.") from error
+
+
+def _check_file(name: str) -> None:
+    """Refuse what is no .pkl file, and say whether it is a file, a folder, or a name misspelt."""
+    path = os.path.expanduser(name)
+    if "://" in name:
+        raise InputError(f"style: {name} is an address. Download the file, and give its path.")
+    if os.path.isdir(path):
+        raise InputError(f"style: {name} is a folder. Give the path of a .pkl file in it.")
+    if ".pkl" in name.lower():
+        if not os.path.isfile(path):
+            raise InputError(f"style: there is no file {name}. Check the name.")
+    elif os.path.isfile(path):
+        raise InputError(f"style: {name} is no .pkl file, and only such files are read as styles.")
+    elif os.path.splitext(name)[1] or os.path.dirname(name):
+        raise InputError(f"style: there is no file {name}, and only .pkl files are read as styles.")
+    else:
+        raise InputError(_unknown(name))
+
+
+def _unknown(name: str) -> str:
+    """Say what there is, and what a name that no style has may have been meant to be."""
+    usable = [style.name for style in catalogue.CATALOGUE.values() if style.address]
+    key = name.strip().lower()
+    near = get_close_matches(key, BUILT_IN, n=1) or get_close_matches(key, usable, n=1)
+    advice = f" Did you mean {near[0]}?" if near else ""
+    return (
+        f"style: there is no style {name!r}.{advice} Built-in styles are {', '.join(BUILT_IN)}; "
+        f"{', '.join(usable)} are downloaded. Or give the path of a .pkl file."
+    )
+
+
+def _plain(style: str | os.PathLike) -> str:
+    """Return a name or path as text, the name of a built-in style as `BUILT_IN` has it."""
+    name = os.fspath(style)
+    key = name.strip().lower()
+    return key if key in BUILT_IN else name
 
 
 def _check_side(name: str, side: int | None) -> None:
