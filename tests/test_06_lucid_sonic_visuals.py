@@ -439,7 +439,7 @@ def test_the_critic_gives_back_the_detail_that_copying_lost(chapter):
         others = np.roll(made, 12, axis=0)
         assert np.abs(np.int16(made) - drawn).mean() < 0.7 * np.abs(np.int16(others) - drawn).mean()
     assert share["drawings"] > share["drawings_copied"] + 0.05
-    assert abs(1 - share["drawings"]) < abs(1 - share["drawings_copied"])
+    assert 0.7 < share["drawings_copied"] < 1 < share["drawings"] < 1.5
 
 
 # The training
@@ -447,9 +447,9 @@ def test_the_critic_gives_back_the_detail_that_copying_lost(chapter):
 
 def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(chapter, tmp_path):
     stage = {"size": 16, "batch": 12, "adversarial": 0.3, "gamma": 1.0}
-    whole = chapter.train_stage("sharp", stage | {"steps": 6}, None, tmp_path / "a", count=24)
+    whole, _ = chapter.train_stage("sharp", stage | {"steps": 6}, None, tmp_path / "a", count=24)
     chapter.train_stage("sharp", stage | {"steps": 3}, None, tmp_path / "b", count=24)
-    parts = chapter.train_stage("sharp", stage | {"steps": 6}, None, tmp_path / "b", count=24)
+    parts, _ = chapter.train_stage("sharp", stage | {"steps": 6}, None, tmp_path / "b", count=24)
     for one, other in zip(
         whole["average"].parameters(), parts["average"].parameters(), strict=True
     ):
@@ -475,7 +475,8 @@ def test_copying_a_few_drawings_lowers_the_loss(chapter, tmp_path):
         with torch.inference_mode():
             return chapter.pyramid_loss(parts["average"](z, c), drawn).item()
 
-    trained = chapter.train_stage("16", stage, None, tmp_path, count=24)
+    trained, seconds = chapter.train_stage("16", stage, None, tmp_path, count=24)
+    assert seconds > 0
     assert loss(trained) < 0.7 * loss(chapter.new_parts(stage))
 
 
