@@ -218,7 +218,7 @@ def test_what_the_pages_share_is_light(name, read):
     weight = sum(
         (page.path.parent / unquote(file)).stat().st_size
         for file in files
-        if not file.startswith(("data:", "audio/", "image/"))
+        if not file.startswith(("data:", "audio/", "image/", "video/"))
     )
     assert weight < 3 * MEGABYTE, f"{weight / MEGABYTE:.1f} MB"
 
