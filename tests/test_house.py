@@ -29,7 +29,7 @@ TOP_LEVEL = set(
 # Read from the bottom up: a module may import from rows before its own, or from the same row.
 LAYERS = [
     {"errors"},
-    {"settings", "training", "pretrained", "pictures", "_kept"},
+    {"settings", "training", "pretrained", "pictures", "_kept", "_downloads"},
     {"audio", "spectra", "soundfont"},
     {"features", "metrics", "microphone", "ngrams", "scores", "speech", "_espeak", "visuals"},
     {"datasets"},

@@ -1,15 +1,12 @@
 """Downloads that resume, and that are kept only if their checksum is right."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
+from .. import _downloads
 from ..errors import InputError
 from ..settings import offline
-
-_CHUNK = 1 << 16  # bytes
-_PATIENCE = (10, 60)  # seconds to connect, and to wait for more
-_NOT_SATISFIABLE = 416  # the server has nothing beyond what is here already
 
 
 def download(address: str, sha256: str, target: Path) -> Path:
@@ -123,7 +120,7 @@ def _retrieve(address: str, sha256: str, target: Path, part: Path) -> Path:
     import requests
 
     def resume(url: str, output_file: str, _: object) -> None:
-        _fill(url, part)
+        _downloads.fill(url, part)  # the checksum decides
         os.replace(part, output_file)
 
     try:
@@ -139,31 +136,3 @@ def _retrieve(address: str, sha256: str, target: Path, part: Path) -> Path:
     except ValueError as error:
         raise _WrongContentError from error
     return target
-
-
-def _fill(address: str, part: Path) -> None:
-    """Download what the file `part` lacks."""
-    import requests
-
-    start = part.stat().st_size if part.is_file() else 0
-    headers = {"Accept-Encoding": "identity"}  # else byte counts are those of a compressed form
-    if start:
-        headers["Range"] = f"bytes={start}-"
-    with requests.get(address, headers=headers, stream=True, timeout=_PATIENCE) as answer:
-        if start and answer.status_code == _NOT_SATISFIABLE:
-            return  # all of it is here: the checksum decides
-        answer.raise_for_status()
-        resumed = answer.status_code == requests.codes.partial_content
-        expected = int(answer.headers.get("Content-Length", 0)) or None
-        written = 0
-        with part.open("ab" if resumed else "wb") as file:
-            for chunk in _shown(answer.iter_content(_CHUNK), part.stem, expected):
-                written += file.write(chunk)
-    if expected and written < expected:
-        raise requests.ConnectionError(f"{written} of {expected} bytes arrived")
-
-
-def _shown(chunks: Iterator[bytes], name: str, expected: int | None) -> Iterator[bytes]:
-    from ..training import progress
-
-    return progress(chunks, name, -(-expected // _CHUNK) if expected else None)

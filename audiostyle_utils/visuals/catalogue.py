@@ -15,22 +15,19 @@ knows the sum from elsewhere passes it, and then nothing is taken on trust.
 import logging
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urljoin
 from uuid import uuid4
 
+from .. import _downloads
 from .._kept import content_sum
 from ..errors import InputError
 from ..settings import cache_dir, offline
 from .pickles import read_stylegan2
 
-_CHUNK = 1 << 16  # bytes
-_PATIENCE = (10, 60)  # seconds to connect, and to wait for more
 _MOST_BYTES = 2_000_000_000  # the largest of these files has 0.4 GB
-_NOT_SATISFIABLE = 416  # the server has nothing beyond what is here already
 _SUM = re.compile(r"[0-9a-f]{64}")
 
 _log = logging.getLogger(__name__)
@@ -417,7 +414,7 @@ def _fetch(address: str, part: Path) -> None:
 
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
-        _fill(address, part)
+        _downloads.fill(address, part, most=_MOST_BYTES, look=_refuse_detours)
     except requests.RequestException as error:
         raise InputError(
             f"{address} could not be downloaded ({type(error).__name__}). Check the connection and "
@@ -426,46 +423,6 @@ def _fetch(address: str, part: Path) -> None:
         ) from error
     except OSError as error:
         raise _unwritable(part, error) from error
-
-
-def _fill(address: str, part: Path) -> None:
-    """Download what the file `part` lacks."""
-    import requests
-
-    start = part.stat().st_size if part.is_file() else 0
-    headers = {"Accept-Encoding": "identity"}  # else byte counts are those of a compressed form
-    if start:
-        headers["Range"] = f"bytes={start}-"
-    options = {"timeout": _PATIENCE, "hooks": {"response": _refuse_detours}}
-    with requests.get(address, headers=headers, stream=True, **options) as answer:
-        if start and answer.status_code == _NOT_SATISFIABLE:
-            return  # all of it is here
-        answer.raise_for_status()
-        resumed = answer.status_code == requests.codes.partial_content
-        expected = int(answer.headers.get("Content-Length", 0)) or None
-        room = _MOST_BYTES - (start if resumed else 0)
-        chunks = _shown(answer.iter_content(_CHUNK), part.stem, expected)
-        written = _append(chunks, part, "ab" if resumed else "wb", room)
-    if written > room:
-        part.unlink()
-        raise InputError(
-            f"{address} sends more than {_MOST_BYTES / 1e9:g} GB, which no style has: what came "
-            "was thrown away."
-        )
-    if expected and written < expected:
-        raise requests.ConnectionError(f"{written} of {expected} bytes arrived")
-
-
-def _append(chunks: Iterator[bytes], part: Path, mode: str, room: int) -> int:
-    """Write until `room` is exceeded, and return how many bytes have come."""
-    written = 0
-    with part.open(mode) as file:
-        for chunk in chunks:
-            written += len(chunk)
-            if written > room:
-                break
-            file.write(chunk)
-    return written
 
 
 def _refuse_detours(answer, **_) -> None:
@@ -477,12 +434,6 @@ def _refuse_detours(answer, **_) -> None:
                 f"{answer.url} leads on to {further}, which is no https address: nothing was "
                 "downloaded. Try again later, or get the file with a browser."
             )
-
-
-def _shown(chunks: Iterator[bytes], name: str, expected: int | None) -> Iterator[bytes]:
-    from ..training import progress
-
-    return progress(chunks, name, -(-expected // _CHUNK) if expected else None)
 
 
 def _unwritable(place: Path, error: OSError) -> InputError:
