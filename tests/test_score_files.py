@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from concurrent.futures import FIRST_COMPLETED, wait
 from pathlib import Path
 
 import music21
@@ -185,8 +186,8 @@ def test_an_interruption_leaves_no_thread_and_no_process(monkeypatch):
     monkeypatch.setattr(score_files._Helper, "_start", counted)
     before = threading.active_count()
     with pytest.raises(KeyboardInterrupt), score_files._helpers(2, False) as ask:
-        asked = [ask(path) for path in TUNES[:8]]
-        asked[0].result()
+        asked = [ask(path) for path in TUNES]  # far more than two helpers read before the first
+        wait(asked, return_when=FIRST_COMPLETED)  # is noticed here
         raise KeyboardInterrupt
     assert threading.active_count() == before
     assert started and all(process.returncode is not None for process in started)

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from audiostyle_utils import InputError, datasets, load_dataset, speech
-from audiostyle_utils.datasets import _sentences, cmu_arctic, fetch, librispeech, spoken
+from audiostyle_utils import InputError, _downloads, datasets, load_dataset, speech
+from audiostyle_utils.datasets import _sentences, cmu_arctic, librispeech, spoken
 
 SR = 16000
 REAL = os.environ.get("AUDIOSTYLE_TEST_DATA")  # a folder with real recordings, if there is one
@@ -261,7 +261,7 @@ def test_a_part_is_downloaded_unpacked_once_and_its_archive_removed(tmp_path, mo
         part.write_bytes(content)
 
     monkeypatch.setenv("AUDIOSTYLE_OFFLINE", "0")
-    monkeypatch.setattr(fetch, "_fill", fill)
+    monkeypatch.setattr(_downloads, "fill", fill)
     with pytest.raises(InputError, match="SHA-256"):
         load_dataset("librispeech")
     assert not datasets.available("librispeech")
