@@ -427,8 +427,7 @@ def an_hour(loudness):
     times = int(np.ceil(3600 / loudness.seconds))
     parts = {name: np.tile(curve, times) for name, curve in loudness.parts.items()}
     hour = Loudness(parts, np.tile(loudness.chroma, times), 3600.0, loudness.peak)
-    curves = hour.parts["percussive"], hour.parts["harmonic"], hour.chroma
-    return make_timeline(*curves, FPS, hour.seconds)
+    return make_timeline(parts["percussive"], parts["harmonic"], hour, FPS, hour.seconds)
 
 
 def all_vectors(timeline, classes=CLASSES, step=256):
@@ -698,7 +697,8 @@ def hit_rows():
     """Measure how high a hit that lasts one frame gets, by how far the noise vector goes."""
     pulse = np.zeros(FPS * 4, np.float32)
     pulse[2 * FPS] = 1
-    timeline = Timeline(FPS, pulse, np.zeros_like(pulse), np.ones((12, len(pulse))), 4.0)
+    still, notes = np.zeros_like(pulse), np.ones((12, len(pulse)))
+    timeline = Timeline(FPS, pulse, still, pulse, notes, 4.0)
     only = {"pulse_react": 1.0, "motion_react": 0.0, "speed_fpm": 0}
     paths = {"ours": LatentPath(timeline, NOISE, **only)}
     paths["published"] = PublishedPath(timeline, NOISE, fps=FPS, **only)

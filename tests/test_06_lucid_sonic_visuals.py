@@ -214,11 +214,30 @@ def test_classes_change_neither_early_nor_late(chapter):
 
 def test_classes_are_smoothed_as_the_package_does(chapter):
     chroma = np.random.default_rng(0).random((12, 150))
-    beats = timeline.Timeline(43.0, np.zeros(150), np.zeros(150), chroma, 150 / 43)
+    beats = timeline.Timeline(43.0, *np.zeros((3, 150)), chroma, 150 / 43)
     for seconds in (0.0, 0.3, 1.0):
         smooth = latents.smooth(chroma**2, beats, seconds)
         wanted = smooth / smooth.max(axis=0)
         np.testing.assert_allclose(chapter.class_curves(chroma, 43, seconds), wanted, atol=1e-9)
+
+
+@pytest.mark.parametrize("react", [0.0, 0.1, 0.5, 2.0])
+def test_classes_change_on_the_beat_as_the_package_does(chapter, react):
+    random = np.random.default_rng(0)
+    weights, loudness = random.random((12, 150)), random.random(150)
+    weights /= weights.max(axis=0)
+    beats = timeline.Timeline(43.0, *np.zeros((2, 150)), loudness, weights, 150 / 43)
+    wanted = latents.follow_loud(latents.stand_out(weights), beats, react)
+    found = chapter.on_the_beat(weights, loudness, 43, react)
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+def test_classes_rest_where_nothing_is_loud(chapter):
+    weights, loudness = np.eye(12)[[0] * 10 + [5] * 30].T, np.zeros(40)
+    assert not np.diff(chapter.on_the_beat(weights, loudness, 40)).any()
+    loudness[20] = 1
+    moved = np.diff(chapter.on_the_beat(weights, loudness, 40)).any(axis=0)
+    assert np.flatnonzero(moved).tolist() == [19]
 
 
 def test_silence_has_no_class(chapter):

@@ -296,7 +296,8 @@ def test_same_seed_same_path():
 
 def test_the_beginning_of_a_song_does_not_depend_on_its_length():
     long = random_timeline(600)
-    line = timeline(300, 43, long.pulse[:300], long.motion[:300], long.chroma[:, :300])
+    curves = (curve[..., :300] for curve in (long.pulse, long.motion, long.chroma, long.loudness))
+    line = timeline(300, 43, *curves)
     np.testing.assert_array_equal(
         LatentPath(line, SIZE).base(np.arange(300)), LatentPath(long, SIZE).base(np.arange(300))
     )
@@ -340,7 +341,7 @@ def played(tmp_path_factory):
     audio.save(path, scale(0.75, notes), SR)
     loudness = measure_loudness(path)
     parts = loudness.parts
-    line = make_timeline(parts["percussive"], parts["harmonic"], loudness.chroma, 43, 9.0)
+    line = make_timeline(parts["percussive"], parts["harmonic"], loudness, 43, 9.0)
     return line, notes
 
 
@@ -399,7 +400,7 @@ def test_where_notes_share_a_label_the_strongest_counts():
     path = LatentPath(timeline(20, chroma=chroma), SIZE, 4, classes=[2, 2, 0])
     vectors = path.class_vectors(0, 20)
     np.testing.assert_allclose(vectors[:, 2], 1, atol=1e-5)
-    np.testing.assert_allclose(vectors[:, 0], 0.64, atol=1e-5)
+    np.testing.assert_allclose(vectors[:, 0], 0.8 ** (2 * latents.CONTRAST), atol=1e-5)
     assert not vectors[:, [1, 3]].any()
 
 
@@ -428,7 +429,7 @@ def test_pitch_react_is_how_fast_labels_follow():
 def test_the_share_of_the_way_is_as_the_text_says(react):
     path = LatentPath(steady([0, 6], 43, 43.0), SIZE, 12, classes=range(12),
                       class_pitch_react=react, class_smooth_seconds=0)  # fmt: skip
-    assert path.weights[6, 43] == pytest.approx(1 - np.exp(-react), abs=1e-4)
+    assert path.weights[6, 43] == pytest.approx(1 - np.exp(-20 * react / 43), abs=1e-4)
 
 
 def test_silence_keeps_the_last_notes():
@@ -442,6 +443,19 @@ def test_silence_keeps_the_last_notes():
     assert np.isfinite(silent).all() and not np.diff(silent, axis=0).any()
 
 
+@pytest.mark.parametrize("react", [0.05, 0.5])
+def test_classes_go_on_as_far_as_it_is_loud(react):
+    random = np.random.default_rng(0)
+    chroma, loudness = np.zeros((12, 200)), random.random(200)
+    chroma[3, :50] = chroma[8, 50:] = 1
+    loudness[90:110] = 0
+    line = timeline(200, 40, chroma=chroma, loudness=loudness)
+    path = LatentPath(line, SIZE, 12, class_pitch_react=react, class_smooth_seconds=0)
+    left = np.exp(-20 * react * np.cumsum(loudness[50:]) / 40)  # of the way to note 8
+    np.testing.assert_allclose(path.weights[3, 50:], left, atol=1e-5)
+    np.testing.assert_allclose(path.weights[8, 50:], 1 - left, atol=1e-5)
+
+
 def test_smoothing_lies_evenly_around_a_change():
     line = steady([0, 6], 80)
     for seconds in (0.5, 1.5):
@@ -450,7 +464,8 @@ def test_smoothing_lies_evenly_around_a_change():
         vectors = path.class_vectors(0, 160)
         assert loudest(path)[78] == 0 and loudest(path)[81] == 6
         mixed = ((vectors[:, 0] > 0.01) & (vectors[:, 6] > 0.01)).sum()
-        assert mixed == pytest.approx(seconds * 40, abs=2)
+        least = 0.01 ** (1 / latents.CONTRAST)  # of the larger of the two means
+        assert mixed == pytest.approx(seconds * 40 * (1 - least) / (1 + least), abs=2)
 
 
 def test_no_smoothing_changes_nothing_and_too_much_is_possible():

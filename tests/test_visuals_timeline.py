@@ -26,9 +26,7 @@ def measured(folder, y, sr=SR, name="a.wav", **part):
 
 def made(loudness, fps=43, pulse="percussive", motion="harmonic"):
     parts = loudness.parts
-    return timeline.make_timeline(
-        parts[pulse], parts[motion], loudness.chroma, fps, loudness.seconds
-    )
+    return timeline.make_timeline(parts[pulse], parts[motion], loudness, fps, loudness.seconds)
 
 
 def band(seconds, seed=0):
@@ -276,7 +274,7 @@ def test_a_steady_loudness_is_full(folder):
 
 def test_a_curve_that_ends_early_goes_on_as_silence(folder):
     short = measured(folder, tone(440, 0.5))
-    found = timeline.make_timeline(short.parts["all"], short.parts["all"], short.chroma, 20, 2.0)
+    found = timeline.make_timeline(short.parts["all"], short.parts["all"], short, 20, 2.0)
     assert len(found) == 40
     assert found.motion[2:9].min() > 0.5 and not found.motion[12:].any()
     assert not found.chroma[:, 12:].any()

@@ -35,19 +35,19 @@ def scale(note_seconds, notes=range(12), sr=SR):
     return np.concatenate(played).astype("f4")
 
 
-def timeline(frames=200, fps=40.0, pulse=None, motion=None, chroma=None):
-    """Make a timeline of given curves; those left out are nothing at all."""
+def timeline(frames=200, fps=40.0, pulse=None, motion=None, chroma=None, loudness=None):
+    """Make a timeline of given curves; those left out are nothing, but notes are loud."""
     curves = [np.zeros(frames) if curve is None else np.asarray(curve) for curve in (pulse, motion)]
     chroma = np.zeros((12, frames)) if chroma is None else np.asarray(chroma)
-    return Timeline(fps, *(c.astype("f4") for c in (*curves, chroma)), frames / fps)
+    curves += [chroma.any(axis=0) if loudness is None else np.asarray(loudness), chroma]
+    return Timeline(fps, *(c.astype("f4") for c in curves), frames / fps)
 
 
 def random_timeline(frames=300, fps=43.0, seed=0):
     """Make a timeline of random curves."""
     random = np.random.default_rng(seed)
-    return timeline(
-        frames, fps, random.random(frames) ** 3, random.random(frames), random.random((12, frames))
-    )
+    pulse, motion, loudness = random.random(frames) ** 3, *random.random((2, frames))
+    return timeline(frames, fps, pulse, motion, random.random((12, frames)), loudness)
 
 
 def chart(noise_batch, class_batch):

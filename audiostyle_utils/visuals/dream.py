@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from difflib import get_close_matches
 from fractions import Fraction
 from itertools import chain
@@ -24,7 +25,7 @@ from ..training import progress
 from . import effects, video
 from .clips import Clip, show_video
 from .effects import EffectsGenerator
-from .latents import LatentPath
+from .latents import LatentPath, PathSettings
 from .published import PublishedPath, hop_at, published_timeline
 from .styles import Style, check_style, is_painted, open_style
 from .timeline import (
@@ -76,10 +77,7 @@ _SWITCHES += ("motion_harmonic", "dominant_classes_first", "contrast_percussive"
 _SWITCHES += ("flash_percussive",)
 _OPTIONAL = {"duration", "contrast_strength", "flash_strength", "resolution", "width", "height"}
 _OPTIONAL |= {"contrast_percussive", "flash_percussive"}
-_OF_THE_PATH = ("seed", "speed_fpm", "pulse_react", "motion_react", "motion_randomness")
-_OF_THE_PATH += ("truncation", "classes", "dominant_classes_first", "class_pitch_react")
-_OF_THE_PATH += ("class_smooth_seconds", "class_complexity", "class_shuffle_seconds")
-_OF_THE_PATH += ("class_shuffle_strength", "start")
+_OF_THE_PATH = [field.name for field in fields(PathSettings)]
 _OF_THE_FILE = ("file_name", "output_audio", "save_frames", "codec", "quality")
 
 
@@ -225,9 +223,11 @@ class LucidSonicDream:
         dominant_classes_first : bool
             Whether the first label goes to the note that is heard most, and so on.
         class_pitch_react : float
-            How fast labels follow the notes, usually 0 to 2.
+            How fast labels follow the notes, usually 0 to 2: at full loudness the distance falls
+            to 1/e in ``1 / (20 * class_pitch_react)`` seconds. In a rest the picture keeps its
+            class, so that scenes change on the beat.
         class_smooth_seconds : float
-            Over how many seconds they are smoothed, 0 to 60.
+            Over how many seconds the notes are smoothed before that, 0 to 60.
         class_complexity : float
             0 to 1: the largest weight of a class vector. Less is simpler.
         class_shuffle_seconds : float, sequence of float or None
@@ -399,8 +399,7 @@ class LucidSonicDream:
             else song.parts[_part(settings, name)]
             for name in ("pulse", "motion")
         ]
-        chroma = measured.get("class_audio", song).chroma
-        return make_timeline(*curves, chroma, fps, song.seconds)
+        return make_timeline(*curves, measured.get("class_audio", song), fps, song.seconds)
 
     def _measured(self, name: str, settings: Mapping[str, Any], path=None) -> Loudness:
         """Measure a recording once, however many parameters and calls ask for it."""

@@ -7,7 +7,9 @@ for each frame. So a long song takes little memory, and frames may be asked for 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,8 @@ from ..errors import InputError
 from .timeline import Timeline
 
 REACH = 2.0  # base and motion together stay within so many standard deviations
+PACE = 20  # at full loudness and a reaction of 1, motion and classes go so fast a second
+CONTRAST = 6  # of class weights: what is at 0.8 of the largest counts a quarter of it
 RELEASE = 0.2  # seconds in which a pulse falls to 1/e; 0.081 in the published code
 RANDOM_SECONDS = 4.0  # how long one choice of slower coordinates lasts
 _LONGEST = 65_536  # of a noise or a class vector
@@ -137,6 +141,43 @@ def check_sizes(input_shape: int | None, num_possible_classes: int | None) -> No
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class PathSettings:
+    """What shapes a latent path; all of it is explained at `LucidSonicDream.hallucinate`.
+
+    Attributes
+    ----------
+    seed : int
+        Same seed, same path.
+    speed_fpm, pulse_react, motion_react, motion_randomness, truncation : float
+        Of the noise vectors.
+    classes, dominant_classes_first, class_pitch_react, class_smooth_seconds, class_complexity :
+        Of the class vectors.
+    class_shuffle_seconds, class_shuffle_strength, start :
+        When notes and labels are dealt anew. Times to shuffle at are times of the song, so that
+        `start` is taken from them.
+
+    Chapter
+    -------
+    06_lucid_sonic_visuals
+    """
+
+    seed: int = 0
+    speed_fpm: float = 12
+    pulse_react: float = 0.5
+    motion_react: float = 0.5
+    motion_randomness: float = 0.5
+    truncation: float = 1.0
+    classes: Sequence[int] | None = None
+    dominant_classes_first: bool = False
+    class_pitch_react: float = 0.5
+    class_smooth_seconds: float = 1.0
+    class_complexity: float = 1.0
+    class_shuffle_seconds: float | Sequence[float] | None = None
+    class_shuffle_strength: float = 0.5
+    start: float = 0.0
+
+
 class LatentPath:
     """The latent vectors of a whole video, worked out when they are asked for.
 
@@ -148,14 +189,8 @@ class LatentPath:
         Length of a noise vector.
     num_possible_classes : int
         Length of a class vector; 0 if the style has no classes.
-    seed : int
-        Same seed, same path.
-    speed_fpm, pulse_react, motion_react, motion_randomness, truncation : float
-        As for `LucidSonicDream.hallucinate`.
-    classes, dominant_classes_first, class_pitch_react, class_smooth_seconds, class_complexity :
-        As there.
-    class_shuffle_seconds, class_shuffle_strength, start :
-        As there; times to shuffle at are times of the song, so that `start` is taken from them.
+    **settings
+        As the attributes of `PathSettings`.
 
     Raises
     ------
@@ -172,41 +207,22 @@ class LatentPath:
         timeline: Timeline,
         input_shape: int = 512,
         num_possible_classes: int = 0,
-        *,
-        seed: int = 0,
-        speed_fpm: float = 12,
-        pulse_react: float = 0.5,
-        motion_react: float = 0.5,
-        motion_randomness: float = 0.5,
-        truncation: float = 1.0,
-        classes: Sequence[int] | None = None,
-        dominant_classes_first: bool = False,
-        class_pitch_react: float = 0.5,
-        class_smooth_seconds: float = 1.0,
-        class_complexity: float = 1.0,
-        class_shuffle_seconds: float | Sequence[float] | None = None,
-        class_shuffle_strength: float = 0.5,
-        start: float = 0.0,
+        **settings: Any,
     ) -> None:
         check_sizes(input_shape, num_possible_classes)
-        self.timeline, self.seed, self.truncation = timeline, seed, truncation
-        self.input_shape, self.speed_fpm = input_shape, speed_fpm
+        self.settings = chosen = PathSettings(**settings)
+        self.timeline = timeline
+        self.input_shape, self.num_possible_classes = input_shape, num_possible_classes
         self.labels = class_labels(
-            classes,
+            chosen.classes,
             num_possible_classes,
             self._random(_LABELS),
-            timeline.chroma if dominant_classes_first else None,
+            timeline.chroma if chosen.dominant_classes_first else None,
         )
-        self.num_possible_classes, self.class_complexity = num_possible_classes, class_complexity
-        self.pulse = pulse_react * follow(timeline.pulse, timeline.fps)
+        self.pulse = chosen.pulse_react * follow(timeline.pulse, timeline.fps)
         self._set_keys()
-        self._set_motion(motion_react, motion_randomness)
-        notes = note_weights(timeline, class_pitch_react)
-        turns = shuffle_turns(timeline, class_shuffle_seconds, class_shuffle_strength, start)
-        rotated = (np.arange(12)[:, None] - turns) % 12  # which note a label listens to
-        weights = smooth(np.take_along_axis(notes, rotated, 0), timeline, class_smooth_seconds)
-        # In silence nothing changes, and what is still to come must not show.
-        self.weights = weights[:, _last_heard(timeline)]
+        self._set_motion()
+        self._set_weights()
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -229,7 +245,7 @@ class LatentPath:
             Noise vectors.
         """
         frames = np.arange(first, min(last, len(self)))
-        place = fold(self.base(frames) + self.motion(frames), REACH * self.truncation)
+        place = fold(self.base(frames) + self.motion(frames), REACH * self.settings.truncation)
         return (place + self.pulses(frames)).astype(np.float32)
 
     def class_vectors(self, first: int, last: int) -> np.ndarray:
@@ -252,7 +268,7 @@ class LatentPath:
             for label, row in zip(self.labels, weights, strict=True):
                 vectors[:, label] = np.maximum(vectors[:, label], row)
             largest = vectors.max(axis=1, keepdims=True)
-            vectors *= self.class_complexity / np.maximum(largest, 1e-6)
+            vectors *= self.settings.class_complexity / np.maximum(largest, 1e-6)
         return vectors
 
     def base(self, frames: np.ndarray) -> np.ndarray:
@@ -277,11 +293,11 @@ class LatentPath:
         return self._signs * travelled
 
     def _random(self, stream: int) -> np.random.Generator:
-        return np.random.default_rng([self.seed, stream])
+        return np.random.default_rng([self.settings.seed, stream])
 
     def _key_place(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the key before each frame, and the share of the way to the next one."""
-        place = frames / self.timeline.fps * self.speed_fpm / 60
+        place = frames / self.timeline.fps * self.settings.speed_fpm / 60
         before = place.astype(int)
         return before, place - before
 
@@ -289,28 +305,39 @@ class LatentPath:
         """Draw where the base passes, and the directions of the pulse."""
         from scipy.stats import truncnorm
 
-        keys = int(len(self) / self.timeline.fps * self.speed_fpm / 60) + 2
+        keys = int(len(self) / self.timeline.fps * self.settings.speed_fpm / 60) + 2
         shape = (keys, self.input_shape)
         drawn = truncnorm.rvs(-REACH, REACH, size=shape, random_state=self._random(_BASE))
-        self._keys = (self.truncation * drawn).astype(np.float32)
+        self._keys = (self.settings.truncation * drawn).astype(np.float32)
         self._directions = self._random(_PULSE).choice([-1.0, 1.0], shape)
 
-    def _set_motion(self, react: float, randomness: float) -> None:
+    def _set_motion(self) -> None:
         """Add up how far the motion comes, once for all coordinates.
 
         Coordinates differ in sign and, for some seconds at a time, in a factor. So the way from
         the beginning of such a part is the same for all of them, times the factor.
         """
         fps = self.timeline.fps
-        step = react * 20 / fps * self.timeline.motion
+        step = PACE * self.settings.motion_react / fps * self.timeline.motion
         self._way = np.concatenate([np.cumsum(step, dtype=np.float64), [0]])
         self._part = max(1, round(fps * RANDOM_SECONDS))
         starts = np.arange(0, len(self), self._part)
-        size = (len(starts), self.input_shape)
-        self._factors = self._random(_FACTORS).choice([1.0, 1 - randomness], size)
+        size, slower = (len(starts), self.input_shape), 1 - self.settings.motion_randomness
+        self._factors = self._random(_FACTORS).choice([1.0, slower], size)
         self._signs = self._random(_SIGNS).choice([-1.0, 1.0], self.input_shape)
         whole = np.diff(self._way[starts], append=0)[:, None] * self._factors
         self._travelled = np.concatenate([np.zeros((1, self.input_shape)), np.cumsum(whole, 0)])
+
+    def _set_weights(self) -> None:
+        """Work out how strongly each of the twelve labels is called for, frame after frame."""
+        chosen, timeline = self.settings, self.timeline
+        turns = shuffle_turns(
+            timeline, chosen.class_shuffle_seconds, chosen.class_shuffle_strength, chosen.start
+        )
+        rotated = (np.arange(12)[:, None] - turns) % 12  # which note a label listens to
+        called = np.take_along_axis(note_weights(timeline), rotated, 0)
+        called = stand_out(smooth(called, timeline, chosen.class_smooth_seconds))
+        self.weights = follow_loud(called, timeline, chosen.class_pitch_react)
 
 
 def class_labels(
@@ -353,42 +380,75 @@ def class_labels(
     return [dealt[rank] for rank in place]
 
 
-def note_weights(timeline: Timeline, class_pitch_react: float) -> np.ndarray:
-    """Let the weights of the twelve notes follow what is heard.
+def note_weights(timeline: Timeline) -> np.ndarray:
+    """Weigh the twelve notes by their power.
 
     Parameters
     ----------
     timeline : Timeline
-        Its chroma is followed.
-    class_pitch_react : float
-        How fast: at 0.5 a share of 0.39 of the way is gone in a 43rd of a second, whatever the
-        rate of the video. 0 stays at the first note.
+        Its chroma is squared, so that what is strong counts more.
 
     Returns
     -------
-    np.ndarray, float32, shape (12, frames)
-        From 0 to 1. In silence the last ones stay.
+    np.ndarray, shape (12, frames)
+        From 0 to 1; all equal where no note is heard in the whole timeline.
 
     Chapter
     -------
     06_lucid_sonic_visuals
     """
-    from scipy.signal import lfilter
-
-    if not timeline.chroma.any():
-        return np.ones_like(timeline.chroma)
-    # Squared, so that the strongest note stands out.
-    held = timeline.chroma[:, _last_heard(timeline)] ** 2
-    gain = 1 - np.exp(-class_pitch_react * 43 / timeline.fps)
-    state = (1 - gain) * held[:, :1]
-    return lfilter([gain], [1, gain - 1], held, zi=state)[0].astype(np.float32)
+    return timeline.chroma**2 if timeline.chroma.any() else np.ones_like(timeline.chroma)
 
 
-def _last_heard(timeline: Timeline) -> np.ndarray:
-    """Return for each frame the last one in which notes are heard; before all, the first one."""
-    heard = timeline.chroma.any(axis=0)
-    last = np.maximum.accumulate(np.where(heard, np.arange(len(timeline)), -1))
-    return np.where(last < 0, heard.argmax(), last)
+def stand_out(weights: np.ndarray) -> np.ndarray:
+    """Let the largest of twelve weights stand out, so that most frames show a single class.
+
+    Parameters
+    ----------
+    weights : np.ndarray, shape (12, frames)
+        0 or more.
+
+    Returns
+    -------
+    np.ndarray, shape (12, frames)
+        The share of the largest one, to the power of `CONTRAST`; all 0 where all are 0.
+
+    Chapter
+    -------
+    06_lucid_sonic_visuals
+    """
+    return (weights / np.maximum(weights.max(axis=0), 1e-9)) ** CONTRAST
+
+
+def follow_loud(weights: np.ndarray, timeline: Timeline, react: float) -> np.ndarray:
+    """Follow weights, the faster the louder it is: so scenes change on the beat.
+
+    Parameters
+    ----------
+    weights : np.ndarray, shape (12, frames)
+        Where to go. Frames where all are 0 say nothing.
+    timeline : Timeline
+        Its loudness says how fast, its frame rate how many frames that are.
+    react : float
+        Pace: at full loudness the distance falls to 1/e in ``1 / (20 * react)`` seconds. 0 stays.
+
+    Returns
+    -------
+    np.ndarray, float32, shape (12, frames)
+        From the first weights that say something; in silence it stands still.
+
+    Chapter
+    -------
+    06_lucid_sonic_visuals
+    """
+    heard = weights.any(axis=0)
+    shares = np.where(heard, -np.expm1(-PACE * react / timeline.fps * timeline.loudness), 0)
+    followed = np.empty(weights.shape, np.float32)
+    place = weights[:, heard.argmax()]
+    for i, share in enumerate(shares):
+        place = place + share * (weights[:, i] - place)
+        followed[:, i] = place
+    return followed
 
 
 def shuffle_turns(

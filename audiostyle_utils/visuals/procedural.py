@@ -10,6 +10,7 @@ costs time is done on a coarse grid or with few waves, since smooth fields lose 
 """
 
 import math
+from abc import ABC, abstractmethod
 from numbers import Integral
 
 import numpy as np
@@ -45,7 +46,7 @@ _LMS_TO_RGB = np.array(
 )
 
 
-class ProceduralStyle:
+class ProceduralStyle(ABC):
     """What the procedural styles share: checks, classes, palettes and light.
 
     Attributes
@@ -109,9 +110,9 @@ class ProceduralStyle:
             picture[:] = _paint(tone, relief, _mixed_palette(self._palettes, mixture))
         return pictures
 
+    @abstractmethod
     def _fields(self, latent: np.ndarray, mixture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return tone (one palette a unit) and height of each pixel, (height, width) each."""
-        raise NotImplementedError
 
     def _projection(self, rows: int, size: float) -> np.ndarray:
         """Return a matrix that turns a latent into `rows` numbers of standard deviation `size`."""

@@ -8,12 +8,13 @@ the frame rate is the one that the published code ends up with.
 
 import os
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from .. import audio
 from ..errors import InputError
-from .latents import REACH, check_sizes, class_labels
+from .latents import REACH, PathSettings, check_sizes, class_labels
 from .timeline import SR, Timeline
 
 _KEEP = 0.75  # of the last frame's pulse and motion
@@ -127,7 +128,7 @@ def published_timeline(
     ]
     frames = 1 + len(y) // hop
     curves = [loudness(stem, n_mels, hop) for stem in stems[:2]]
-    curves.append(_chroma(stems[2], hop))
+    curves += [loudness(stems[2], n_mels, hop), _chroma(stems[2], hop)]
     curves = [librosa.util.fix_length(curve, size=frames) for curve in curves]
     return Timeline(SR / hop, *curves, len(y) / SR)
 
@@ -155,14 +156,8 @@ class PublishedPath:
         The rate that was wanted: rules in seconds use it, and not the real one.
     input_shape, num_possible_classes : int
         Lengths of a noise and of a class vector.
-    seed : int
-        Same seed, same path; the published code draws differently each time.
-    speed_fpm, pulse_react, motion_react, motion_randomness, truncation : float
-        As for `LucidSonicDream.hallucinate`.
-    classes, dominant_classes_first, class_pitch_react, class_smooth_seconds, class_complexity :
-        As there.
-    class_shuffle_seconds, class_shuffle_strength, start :
-        As there.
+    **settings
+        As the attributes of `PathSettings`. The published code draws differently each time.
 
     Raises
     ------
@@ -182,33 +177,18 @@ class PublishedPath:
         num_possible_classes: int = 0,
         *,
         fps: float = 43,
-        seed: int = 0,
-        speed_fpm: float = 12,
-        pulse_react: float = 0.5,
-        motion_react: float = 0.5,
-        motion_randomness: float = 0.5,
-        truncation: float = 1.0,
-        classes: Sequence[int] | None = None,
-        dominant_classes_first: bool = False,
-        class_pitch_react: float = 0.5,
-        class_smooth_seconds: float = 1.0,
-        class_complexity: float = 1.0,
-        class_shuffle_seconds: float | Sequence[float] | None = None,
-        class_shuffle_strength: float = 0.5,
-        start: float = 0.0,
+        **settings: Any,
     ) -> None:
         check_sizes(input_shape, num_possible_classes)
-        self.timeline, self.fps, self.seed, self.start = timeline, fps, seed, start
+        self.settings = chosen = PathSettings(**settings)
+        self.timeline, self.fps = timeline, fps
         self.input_shape, self.num_possible_classes = input_shape, num_possible_classes
-        self.speed_fpm, self.truncation = speed_fpm, truncation
-        self.pulse_react, self.motion_react = pulse_react, motion_react
-        self.motion_randomness = motion_randomness
-        self.class_pitch_react = class_pitch_react * 43 / fps
-        self.class_complexity, self.smooth = class_complexity, round(class_smooth_seconds * fps)
-        self.shuffle, self.turn = class_shuffle_seconds, round(class_shuffle_strength * 12)
-        random = np.random.default_rng(seed)
-        dominance = _dominance(timeline.chroma) if dominant_classes_first else None
-        self.labels = class_labels(classes, num_possible_classes, random, dominance)
+        self.class_pitch_react = chosen.class_pitch_react * 43 / fps
+        self.smooth = round(chosen.class_smooth_seconds * fps)
+        self.turn = round(chosen.class_shuffle_strength * 12)
+        random = np.random.default_rng(chosen.seed)
+        dominance = _dominance(timeline.chroma) if chosen.dominant_classes_first else None
+        self.labels = class_labels(chosen.classes, num_possible_classes, random, dominance)
         self._noise = self._walk(self._base(random), random)
         self._done, self._last = 0, np.zeros((0, input_shape), np.float32)
         self.classes = self._class_path()
@@ -261,32 +241,34 @@ class PublishedPath:
         from scipy.stats import truncnorm
 
         frames = len(self)
-        keys = max(1, round(self.timeline.seconds / 60 * self.speed_fpm))
+        speed_fpm = self.settings.speed_fpm
+        keys = max(1, round(self.timeline.seconds / 60 * speed_fpm))
         shape = (keys, self.input_shape)
-        drawn = self.truncation * truncnorm.rvs(-REACH, REACH, size=shape, random_state=random)
+        drawn = truncnorm.rvs(-REACH, REACH, size=shape, random_state=random)
+        drawn = self.settings.truncation * drawn
         steps = int(frames / keys - 1)
         if keys > 1 and steps < 1:
             raise InputError(
-                f"speed_fpm is {self.speed_fpm}: with compat, give half as many as frames a minute."
+                f"speed_fpm is {speed_fpm}: with compat, give half as many as frames a minute."
             )
         return drawn if keys == 1 else _lines(drawn, steps, frames)
 
     def _walk(self, base: np.ndarray, random: np.random.Generator) -> Iterator[np.ndarray]:
         """Yield base, pulse and motion together, and turn each coordinate at the border."""
-        size, motion_react = self.input_shape, self.motion_react * 20
+        size, motion_react = self.input_shape, self.settings.motion_react * 20
         signs, pulse, step = random.choice([1, -1], size), 0.0, np.zeros(size)
-        motion, limit = np.zeros(size), REACH * self.truncation
+        motion, limit = np.zeros(size), REACH * self.settings.truncation
         for i in range(len(self)):
             if i % round(self.fps * 4) == 0:
-                factors = random.choice([1, 1 - self.motion_randomness], size)
-            new_pulse = self.pulse_react * self.timeline.pulse[i]
+                factors = random.choice([1, 1 - self.settings.motion_randomness], size)
+            new_pulse = self.settings.pulse_react * self.timeline.pulse[i]
             new_step = motion_react / self.fps * self.timeline.motion[i] * signs * factors
             pulse = _KEEP * pulse + (1 - _KEEP) * new_pulse if i else new_pulse
             step = _KEEP * step + (1 - _KEEP) * new_step if i else new_step
             motion = motion + step
             noise = base[min(i, len(base) - 1)] + pulse + motion
-            signs = np.where(noise + self.motion_react >= limit, -1, signs)
-            signs = np.where(noise - self.motion_react < -limit, 1, signs)
+            signs = np.where(noise + self.settings.motion_react >= limit, -1, signs)
+            signs = np.where(noise - self.settings.motion_react < -limit, 1, signs)
             yield noise
 
     def _class_path(self) -> np.ndarray:
@@ -303,15 +285,16 @@ class PublishedPath:
             notes = np.zeros(size)
             notes[labels] = self.timeline.chroma[:, first]  # the last note of a label counts
             summed = vectors[i - 1] + self.class_pitch_react * notes if i else notes
-            vectors[i] = self.class_complexity * _stretched(summed)
+            vectors[i] = self.settings.class_complexity * _stretched(summed)
         return self._in_blocks(vectors).astype(np.float32)
 
     def _shuffles(self, i: int) -> bool:
-        if self.shuffle is None:
+        seconds = self.settings.class_shuffle_seconds
+        if seconds is None:
             return False
-        if np.ndim(self.shuffle):
-            return i / self.fps + self.start in list(self.shuffle)
-        return i != 0 and i % max(1, round(self.shuffle * self.fps)) == 0
+        if np.ndim(seconds):
+            return i / self.fps + self.settings.start in list(seconds)
+        return i != 0 and i % max(1, round(seconds * self.fps)) == 0
 
     def _in_blocks(self, vectors: np.ndarray) -> np.ndarray:
         """Take the mean of each block, and go from one mean to the next in straight lines."""

@@ -66,6 +66,8 @@ class Timeline:
     pulse, motion : np.ndarray, float32, shape (frames,)
         What pushes the picture away for a moment, and what carries it on, 0 to 1: the power of
         the one and the amplitude of the other.
+    loudness : np.ndarray, float32, shape (frames,)
+        How loud that is whose notes are heard, 0 to 1: its power.
     chroma : np.ndarray, float32, shape (12, frames)
         Strength of the pitch classes, 0 to 1.
     seconds : float
@@ -79,6 +81,7 @@ class Timeline:
     fps: float
     pulse: np.ndarray
     motion: np.ndarray
+    loudness: np.ndarray
     chroma: np.ndarray
     seconds: float
 
@@ -248,7 +251,7 @@ def envelope(loudness: np.ndarray) -> np.ndarray:
 
 
 def make_timeline(
-    pulse: np.ndarray, motion: np.ndarray, chroma: np.ndarray, fps: float, seconds: float
+    pulse: np.ndarray, motion: np.ndarray, notes: Loudness, fps: float, seconds: float
 ) -> Timeline:
     """Put curves of loudness and notes together, at the frames of a video.
 
@@ -256,8 +259,8 @@ def make_timeline(
     ----------
     pulse, motion : np.ndarray, shape (moments,)
         What a `Loudness` has in its `parts`.
-    chroma : np.ndarray, shape (12, moments)
-        What a `Loudness` has.
+    notes : Loudness
+        That of the recording whose notes are followed.
     fps : float
         Frames a second, 1 to 120.
     seconds : float
@@ -274,11 +277,13 @@ def make_timeline(
     """
     frames = max(1, round(seconds * fps))
     times = (np.arange(frames) + 0.5) / fps
-    places = np.arange(chroma.shape[1]) * PITCH_HOP / SR
-    notes = [np.interp(times, places, row, right=0) for row in chroma]
-    curves = [at_frames(envelope(curve), fps, frames) for curve in (pulse, motion)]
+    places = np.arange(notes.chroma.shape[1]) * PITCH_HOP / SR
+    chroma = np.array([np.interp(times, places, row, right=0) for row in notes.chroma], np.float32)
+    pulse, motion, loudness = (
+        at_frames(envelope(curve), fps, frames) for curve in (pulse, motion, notes.parts["all"])
+    )
     # Squared, a drum stands out from what sounds on between two of them.
-    return Timeline(float(fps), curves[0] ** 2, curves[1], np.array(notes, np.float32), seconds)
+    return Timeline(float(fps), pulse**2, motion, loudness**2, chroma, seconds)
 
 
 def _overlapping(blocks: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, int, int]]:

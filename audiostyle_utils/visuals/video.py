@@ -454,6 +454,8 @@ class _SoundTrack:
         self._stream.layout = self._layout
         # AAC holds at most 6 bits a sample.
         self._stream.bit_rate = channels * min(_SOUND_BIT_RATE, 5 * self._rate)
+        if codec == "aac":  # as close to the sound as the usual search, in half its time
+            self._stream.options = {"aac_coder": "fast"}
 
     def samples(self, until: Fraction) -> int:
         """Return how many samples there are up to a time in seconds."""
