@@ -744,10 +744,18 @@ def run(part, options):
         settings=used | {"cores": cores()},
         seconds=time.perf_counter() - began,
         profile="full",
-        variant=f"{part}-songs" if part == "reaction" and options.songs else part,
+        variant=variant_of(part, options),
         command=os.environ.get("AUDIOSTYLE_COMMAND", "make bench CH=06"),
     )
     print(f"written: {path.name}")
+
+
+def variant_of(part, options):
+    """Name the results of a part; reaction may be measured with other styles and songs."""
+    if part != "reaction":
+        return part
+    style = "" if options.style == "aurora" else f"-{options.style}"
+    return f"reaction{style}{'-songs' if options.songs else ''}"
 
 
 def main():

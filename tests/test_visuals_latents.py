@@ -451,9 +451,44 @@ def test_classes_go_on_as_far_as_it_is_loud(react):
     loudness[90:110] = 0
     line = timeline(200, 40, chroma=chroma, loudness=loudness)
     path = LatentPath(line, SIZE, 12, class_pitch_react=react, class_smooth_seconds=0)
-    left = np.exp(-20 * react * np.cumsum(loudness[50:]) / 40)  # of the way to note 8
+    loud = latents.follow(loudness, 40, 0.1)
+    left = np.exp(-20 * react * np.cumsum(loud[50:]) / 40)  # of the way to note 8
     np.testing.assert_allclose(path.weights[3, 50:], left, atol=1e-5)
     np.testing.assert_allclose(path.weights[8, 50:], 1 - left, atol=1e-5)
+
+
+def of_song(path, y, fps=43):
+    """Return which class leads at each frame of a song, class 0 being that of C."""
+    audio.save(path, y.astype("f4"), SR)
+    loudness = measure_loudness(path)
+    parts = loudness.parts
+    line = make_timeline(parts["percussive"], parts["harmonic"], loudness, fps, loudness.seconds)
+    return loudest(LatentPath(line, SIZE, 12, classes=range(12)))
+
+
+@pytest.mark.parametrize("gain", [0.5, 0.1])
+def test_a_quiet_passage_is_followed_as_well_as_a_loud_one(tmp_path, gain):
+    notes = [0, 2, 4, 5, 7, 9, 11, 0, 2, 4]
+    y = scale(1, notes)
+    shown = of_song(tmp_path / "scale.wav", np.concatenate([gain * y, y]))
+    middles = ((np.arange(20) + 0.5) * 43).astype(int)
+    assert (shown[middles] == notes * 2).mean() >= 0.9
+
+
+@pytest.mark.parametrize("fps", [24, 43, 120])
+def test_a_short_note_changes_the_picture_completely_at_any_rate(tmp_path, fps):
+    notes = [0, 2, 4, 5, 7, 9, 11, 0]
+    rest = np.zeros(SR - SR // 20, "f4")
+    y = np.concatenate([np.concatenate([scale(0.05, [note]), rest]) for note in notes])
+    shown = of_song(tmp_path / "short.wav", y, fps)
+    middles = ((np.arange(8) + 0.5) * fps).astype(int)
+    assert (shown[middles] == notes).mean() >= 0.85
+
+
+def test_a_setting_that_does_not_exist_is_named():
+    for kind in (LatentPath, PublishedPath):
+        with pytest.raises(InputError, match="'class_pitch_reach'.*class_pitch_react"):
+            kind(timeline(20), SIZE, class_pitch_reach=1)
 
 
 def test_smoothing_lies_evenly_around_a_change():

@@ -272,6 +272,25 @@ def test_a_steady_loudness_is_full(folder):
     np.testing.assert_array_equal(timeline.envelope(np.full(50, 0.3)), np.ones(50))
 
 
+def test_each_moment_is_compared_with_those_around_it(folder):
+    quiet = np.concatenate([0.05 * np.ones(2000), np.ones(2000)])
+    found = timeline.presence(quiet)
+    assert found[:1800].min() == found[2000:].min() == 1 and found[1900:2000].max() < 0.1
+    beats = np.tile([1.0] * 10 + [0.2] * 90, 20)
+    found = timeline.presence(np.concatenate([0.1 * beats, beats]))
+    np.testing.assert_allclose(found[:1800], np.tile([1.0] * 10 + [0.0] * 90, 18), atol=1e-6)
+    assert not timeline.presence(np.zeros(50)).any()
+    faint = np.concatenate([np.full(2000, 1e-4), np.ones(300)])
+    assert timeline.presence(faint)[:1500].max() < 0.02
+
+
+def test_loudness_is_that_of_the_recording_whose_notes_are_followed(folder):
+    song, notes = (measured(folder, band(4, seed)) for seed in (0, 1))
+    found = timeline.make_timeline(song.parts["all"], song.parts["all"], notes, 43, 4.0)
+    wanted = timeline.at_frames(timeline.presence(notes.parts["all"]), 43, len(found)) ** 2
+    np.testing.assert_array_equal(found.loudness, wanted)
+
+
 def test_a_curve_that_ends_early_goes_on_as_silence(folder):
     short = measured(folder, tone(440, 0.5))
     found = timeline.make_timeline(short.parts["all"], short.parts["all"], short, 20, 2.0)

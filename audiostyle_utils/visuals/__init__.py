@@ -21,6 +21,7 @@ _LAZY = {
     "EffectsGenerator": "effects",
     "LatentPath": "latents",
     "LucidSonicDream": "dream",
+    "PathSettings": "latents",
     "measure_loudness": "timeline",
     "open_style": "styles",
     "show_styles": "styles",

@@ -224,8 +224,9 @@ class LucidSonicDream:
             Whether the first label goes to the note that is heard most, and so on.
         class_pitch_react : float
             How fast labels follow the notes, usually 0 to 2: at full loudness the distance falls
-            to 1/e in ``1 / (20 * class_pitch_react)`` seconds. In a rest the picture keeps its
-            class, so that scenes change on the beat.
+            to 1/e in ``1 / (20 * class_pitch_react)`` seconds. The quieter it is, compared with
+            the seconds around, the slower, and in a rest not at all: scenes change on the beat.
+            How loud it is follows from `class_audio`, if that is given.
         class_smooth_seconds : float
             Over how many seconds the notes are smoothed before that, 0 to 60.
         class_complexity : float

@@ -2,12 +2,12 @@
 
 Three movements are added up: a base that strolls through latent space whatever is played, a pulse
 that pushes away and comes back, and a motion that carries on and never comes back by itself.
-Every vector can be worked out from the number of its frame and some twenty numbers that are kept
+Every vector can be worked out from the number of its frame and some thirty numbers that are kept
 for each frame. So a long song takes little memory, and frames may be asked for in any order.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from numbers import Integral
 from typing import Any
 
@@ -17,7 +17,8 @@ from ..errors import InputError
 from .timeline import Timeline
 
 REACH = 2.0  # base and motion together stay within so many standard deviations
-PACE = 20  # at full loudness and a reaction of 1, motion and classes go so fast a second
+PACE = 20  # a second, at full loudness and a reaction of 1: how far motion and classes go
+SETTLE = 0.1  # seconds in which loudness falls to 1/e for the classes, so that short notes count
 CONTRAST = 6  # of class weights: what is at 0.8 of the largest counts a quarter of it
 RELEASE = 0.2  # seconds in which a pulse falls to 1/e; 0.081 in the published code
 RANDOM_SECONDS = 4.0  # how long one choice of slower coordinates lasts
@@ -178,6 +179,35 @@ class PathSettings:
     start: float = 0.0
 
 
+def path_settings(given: Mapping[str, Any]) -> PathSettings:
+    """Make settings of keywords.
+
+    Parameters
+    ----------
+    given : mapping
+        Values by the names of the attributes of `PathSettings`.
+
+    Returns
+    -------
+    PathSettings
+        With defaults for what is not given.
+
+    Raises
+    ------
+    InputError
+        There is no such setting.
+
+    Chapter
+    -------
+    06_lucid_sonic_visuals
+    """
+    known = [field.name for field in fields(PathSettings)]
+    for name in given:
+        if name not in known:
+            raise InputError(f"There is no setting {name!r}: there are {', '.join(known)}.")
+    return PathSettings(**given)
+
+
 class LatentPath:
     """The latent vectors of a whole video, worked out when they are asked for.
 
@@ -195,7 +225,8 @@ class LatentPath:
     Raises
     ------
     InputError
-        `input_shape` is no whole number from 1 on, or `num_possible_classes` none from 0 on.
+        `input_shape` is no whole number from 1 on, `num_possible_classes` none from 0 on, or
+        there is no such setting.
 
     Chapter
     -------
@@ -210,7 +241,7 @@ class LatentPath:
         **settings: Any,
     ) -> None:
         check_sizes(input_shape, num_possible_classes)
-        self.settings = chosen = PathSettings(**settings)
+        self.settings = chosen = path_settings(settings)
         self.timeline = timeline
         self.input_shape, self.num_possible_classes = input_shape, num_possible_classes
         self.labels = class_labels(
@@ -381,12 +412,12 @@ def class_labels(
 
 
 def note_weights(timeline: Timeline) -> np.ndarray:
-    """Weigh the twelve notes by their power.
+    """Weigh the twelve notes by the square of their strength.
 
     Parameters
     ----------
     timeline : Timeline
-        Its chroma is squared, so that what is strong counts more.
+        Its chroma says how strong they are.
 
     Returns
     -------
@@ -401,7 +432,7 @@ def note_weights(timeline: Timeline) -> np.ndarray:
 
 
 def stand_out(weights: np.ndarray) -> np.ndarray:
-    """Let the largest of twelve weights stand out, so that most frames show a single class.
+    """Let the largest of twelve weights stand out, so that few classes are called for at a time.
 
     Parameters
     ----------
@@ -442,7 +473,8 @@ def follow_loud(weights: np.ndarray, timeline: Timeline, react: float) -> np.nda
     06_lucid_sonic_visuals
     """
     heard = weights.any(axis=0)
-    shares = np.where(heard, -np.expm1(-PACE * react / timeline.fps * timeline.loudness), 0)
+    loud = follow(timeline.loudness, timeline.fps, SETTLE)
+    shares = np.where(heard, -np.expm1(-PACE * react / timeline.fps * loud), 0)
     followed = np.empty(weights.shape, np.float32)
     place = weights[:, heard.argmax()]
     for i, share in enumerate(shares):

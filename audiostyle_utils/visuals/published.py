@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import audio
 from ..errors import InputError
-from .latents import REACH, PathSettings, check_sizes, class_labels
+from .latents import REACH, check_sizes, class_labels, path_settings
 from .timeline import SR, Timeline
 
 _KEEP = 0.75  # of the last frame's pulse and motion
@@ -104,7 +104,7 @@ def published_timeline(
     Returns
     -------
     Timeline
-        Its `fps` is the rate that comes of whole multiples of 64 samples.
+        Its `fps` is the rate that comes of whole multiples of 64 samples; its `loudness` is 0.
 
     Raises
     ------
@@ -128,7 +128,8 @@ def published_timeline(
     ]
     frames = 1 + len(y) // hop
     curves = [loudness(stem, n_mels, hop) for stem in stems[:2]]
-    curves += [loudness(stems[2], n_mels, hop), _chroma(stems[2], hop)]
+    # Of loudness itself the published code makes no use.
+    curves += [np.zeros(frames, np.float32), _chroma(stems[2], hop)]
     curves = [librosa.util.fix_length(curve, size=frames) for curve in curves]
     return Timeline(SR / hop, *curves, len(y) / SR)
 
@@ -162,8 +163,8 @@ class PublishedPath:
     Raises
     ------
     InputError
-        `speed_fpm` asks for more key vectors than there are frames between them, or a length is
-        out of range.
+        `speed_fpm` asks for more key vectors than there are frames between them, a length is out
+        of range, or there is no such setting.
 
     Chapter
     -------
@@ -180,7 +181,7 @@ class PublishedPath:
         **settings: Any,
     ) -> None:
         check_sizes(input_shape, num_possible_classes)
-        self.settings = chosen = PathSettings(**settings)
+        self.settings = chosen = path_settings(settings)
         self.timeline, self.fps = timeline, fps
         self.input_shape, self.num_possible_classes = input_shape, num_possible_classes
         self.class_pitch_react = chosen.class_pitch_react * 43 / fps
@@ -190,7 +191,7 @@ class PublishedPath:
         dominance = _dominance(timeline.chroma) if chosen.dominant_classes_first else None
         self.labels = class_labels(chosen.classes, num_possible_classes, random, dominance)
         self._noise = self._walk(self._base(random), random)
-        self._done, self._last = 0, np.zeros((0, input_shape), np.float32)
+        self._done = 0
         self.classes = self._class_path()
 
     def __len__(self) -> int:

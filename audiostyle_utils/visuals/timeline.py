@@ -23,6 +23,8 @@ PITCH_FFT, PITCH_HOP = 4096, 1024  # long enough to tell neighbouring notes apar
 BLOCK, OVERLAP = 200 * PITCH_HOP, 22 * PITCH_HOP  # about 9 s and 1 s
 SMOOTH_FRAMES, SMOOTH_BANDS = 61, 13  # of the medians: 0.7 s, and a fifth of the bands
 HALF_SECOND = 43  # in hops
+AROUND = 259  # in hops: a second and a half to each side
+FAINT = 0.01  # what is 40 dB below the loudest moment stays faint
 SILENT = 1e-4  # a largest sample of -80 dB
 PARTS = ("all", "percussive", "harmonic")
 
@@ -67,7 +69,8 @@ class Timeline:
         What pushes the picture away for a moment, and what carries it on, 0 to 1: the power of
         the one and the amplitude of the other.
     loudness : np.ndarray, float32, shape (frames,)
-        How loud that is whose notes are heard, 0 to 1: its power.
+        How loud the recording is whose notes are followed, 0 to 1: its power, compared with the
+        seconds around.
     chroma : np.ndarray, float32, shape (12, frames)
         Strength of the pitch classes, 0 to 1.
     seconds : float
@@ -250,6 +253,35 @@ def envelope(loudness: np.ndarray) -> np.ndarray:
     return np.clip((loudness - bottom) / (top - bottom), 0, 1).astype(np.float32)
 
 
+def presence(loudness: np.ndarray) -> np.ndarray:
+    """Compare each moment with the loudest of the seconds around it.
+
+    So a quiet passage has beats of its own, although a loud one comes later.
+
+    Parameters
+    ----------
+    loudness : np.ndarray, shape (moments,)
+        Amplitudes, 0 or more, `HOP` samples apart.
+
+    Returns
+    -------
+    np.ndarray, float32, shape (moments,)
+        From 0 to 1, the quietest tenth being 0, unless that is more than half; all 0 for silence.
+
+    Chapter
+    -------
+    06_lucid_sonic_visuals
+    """
+    from scipy.ndimage import maximum_filter1d
+
+    if not loudness.any():
+        return np.zeros_like(loudness)
+    around = maximum_filter1d(loudness, AROUND, mode="nearest")
+    share = loudness / np.maximum(around, FAINT * loudness.max())
+    bottom = min(np.percentile(share, 10), 0.5)
+    return np.clip((share - bottom) / (1 - bottom), 0, 1).astype(np.float32)
+
+
 def make_timeline(
     pulse: np.ndarray, motion: np.ndarray, notes: Loudness, fps: float, seconds: float
 ) -> Timeline:
@@ -279,10 +311,9 @@ def make_timeline(
     times = (np.arange(frames) + 0.5) / fps
     places = np.arange(notes.chroma.shape[1]) * PITCH_HOP / SR
     chroma = np.array([np.interp(times, places, row, right=0) for row in notes.chroma], np.float32)
-    pulse, motion, loudness = (
-        at_frames(envelope(curve), fps, frames) for curve in (pulse, motion, notes.parts["all"])
-    )
-    # Squared, a drum stands out from what sounds on between two of them.
+    scaled = envelope(pulse), envelope(motion), presence(notes.parts["all"])
+    pulse, motion, loudness = (at_frames(curve, fps, frames) for curve in scaled)
+    # Squared, a hit stands out from what sounds on between two of them.
     return Timeline(float(fps), pulse**2, motion, loudness**2, chroma, seconds)
 
 
