@@ -451,7 +451,7 @@ def test_classes_go_on_as_far_as_it_is_loud(react):
     loudness[90:110] = 0
     line = timeline(200, 40, chroma=chroma, loudness=loudness)
     path = LatentPath(line, SIZE, 12, class_pitch_react=react, class_smooth_seconds=0)
-    loud = latents.follow(loudness, 40, 0.1)
+    loud = latents.follow(loudness, 40, latents.SETTLE)
     left = np.exp(-20 * react * np.cumsum(loud[50:]) / 40)  # of the way to note 8
     np.testing.assert_allclose(path.weights[3, 50:], left, atol=1e-5)
     np.testing.assert_allclose(path.weights[8, 50:], 1 - left, atol=1e-5)
