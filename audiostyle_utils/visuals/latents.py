@@ -18,7 +18,7 @@ from .timeline import Timeline
 
 REACH = 2.0  # base and motion together stay within so many standard deviations
 PACE = 20  # a second, at full loudness and a reaction of 1: how far motion and classes go
-SETTLE = 0.06  # seconds in which loudness falls to 1/e for the classes, so that short notes count
+SETTLE = 0.03  # seconds in which loudness falls to 1/e for the classes, so that short notes count
 CONTRAST = 6  # of class weights: what is at 0.8 of the largest counts a quarter of it
 RELEASE = 0.2  # seconds in which a pulse falls to 1/e; 0.081 in the published code
 RANDOM_SECONDS = 4.0  # how long one choice of slower coordinates lasts
