@@ -272,6 +272,14 @@ def test_a_steady_loudness_is_full(folder):
     np.testing.assert_array_equal(timeline.envelope(np.full(50, 0.3)), np.ones(50))
 
 
+def test_music_goes_as_far_at_any_frame_rate(folder):
+    loudness = measured(folder, audio.normalise(band(8)))
+    made_at = {fps: made(loudness, fps) for fps in (10, 24, 43, 60, 86, 120)}
+    for curve in ("motion", "loudness"):
+        far = [getattr(line, curve).sum() / fps for fps, line in made_at.items()]
+        assert max(far) < 1.03 * min(far)
+
+
 def test_each_moment_is_compared_with_those_around_it(folder):
     quiet = np.concatenate([0.05 * np.ones(2000), np.ones(2000)])
     found = timeline.presence(quiet)
@@ -287,7 +295,8 @@ def test_each_moment_is_compared_with_those_around_it(folder):
 def test_loudness_is_that_of_the_recording_whose_notes_are_followed(folder):
     song, notes = (measured(folder, band(4, seed)) for seed in (0, 1))
     found = timeline.make_timeline(song.parts["all"], song.parts["all"], notes, 43, 4.0)
-    wanted = timeline.at_frames(timeline.presence(notes.parts["all"]), 43, len(found)) ** 2
+    power = timeline.presence(notes.parts["all"]) ** 2
+    wanted = timeline.at_frames(power, 43, len(found), mean=True)
     np.testing.assert_array_equal(found.loudness, wanted)
 
 

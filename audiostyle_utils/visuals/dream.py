@@ -192,9 +192,11 @@ class LucidSonicDream:
         fps : float
             Frames a second, 1 to 120, kept to exactly; up to 114 with `compat`, which rounds it up.
         resolution : int or None
-            Width and height in pixels, 16 to 4096; None means as the style paints.
+            Width and height in pixels, 16 to 4096; None means as the style paints. Other styles
+            than the painted ones are enlarged, and what does not fit is cut off.
         start, duration : float
-            Which part of the song, in seconds; None means to the end.
+            Which part of the song, in seconds; None means to the end. The pictures of a part are
+            not those of the whole video: its path begins with it.
         save_frames : bool
             Whether to keep each frame as a PNG beside the video, in a folder ``..._frames``. The
             folder appears when all are there, in place of that of an earlier run.
@@ -522,9 +524,10 @@ class _Picture:
         size = (width or height, height or width)
         if array.shape[1::-1] == size:
             return array
-        from PIL import Image
+        from PIL import Image, ImageOps
 
-        return np.asarray(Image.fromarray(array).resize(size, Image.Resampling.BICUBIC))
+        # What does not fit is cut off: stretched, a circle would become an ellipse.
+        return np.asarray(ImageOps.fit(Image.fromarray(array), size, Image.Resampling.BICUBIC))
 
 
 def _part(settings: Mapping[str, Any], name: str) -> str:

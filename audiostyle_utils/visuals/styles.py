@@ -268,7 +268,7 @@ def of_generator(name: str, generator) -> Style:
 def _clearer(classes: np.ndarray) -> np.ndarray:
     """Let the strongest class of each picture stand out: networks have learned one at a time."""
     largest = classes.max(axis=1, keepdims=True, initial=1e-6)
-    return classes * (classes / largest)
+    return classes * (classes / largest) ** 3
 
 
 @contextmanager

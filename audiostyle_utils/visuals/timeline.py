@@ -189,11 +189,12 @@ def excerpt_blocks(
             return
 
 
-def at_frames(curve: np.ndarray, fps: float, frames: int) -> np.ndarray:
+def at_frames(curve: np.ndarray, fps: float, frames: int, mean: bool = False) -> np.ndarray:
     """Bring a curve of loudness to the frames of a video.
 
     A frame takes the loudest moment between its own beginning and that of the next, so that no
-    hit falls between two frames.
+    hit falls between two frames. What is added up over frames needs the mean: else a video with
+    fewer frames, each of them louder, would go further.
 
     Parameters
     ----------
@@ -203,6 +204,8 @@ def at_frames(curve: np.ndarray, fps: float, frames: int) -> np.ndarray:
         Frames a second.
     frames : int
         How many frames there are. Beyond the end of the curve they are 0.
+    mean : bool
+        Whether to take the mean of the moments, and not the loudest.
 
     Returns
     -------
@@ -218,7 +221,11 @@ def at_frames(curve: np.ndarray, fps: float, frames: int) -> np.ndarray:
     inside = first[:-1][first[:-1] < len(curve)]
     values = np.zeros(frames, np.float32)
     end = max(first[-1], inside[-1] + 1)
-    values[: len(inside)] = np.maximum.reduceat(curve[:end], inside)
+    if mean:
+        moments = np.maximum(np.diff([*inside, end]), 1)
+        values[: len(inside)] = np.add.reduceat(curve[:end], inside) / moments
+    else:
+        values[: len(inside)] = np.maximum.reduceat(curve[:end], inside)
     return values
 
 
@@ -311,10 +318,11 @@ def make_timeline(
     times = (np.arange(frames) + 0.5) / fps
     places = np.arange(notes.chroma.shape[1]) * PITCH_HOP / SR
     chroma = np.array([np.interp(times, places, row, right=0) for row in notes.chroma], np.float32)
-    scaled = envelope(pulse), envelope(motion), presence(notes.parts["all"])
-    pulse, motion, loudness = (at_frames(curve, fps, frames) for curve in scaled)
     # Squared, a hit stands out from what sounds on between two of them.
-    return Timeline(float(fps), pulse**2, motion, loudness**2, chroma, seconds)
+    pulse = at_frames(envelope(pulse), fps, frames) ** 2
+    motion = at_frames(envelope(motion), fps, frames, mean=True)
+    loudness = at_frames(presence(notes.parts["all"]) ** 2, fps, frames, mean=True)
+    return Timeline(float(fps), pulse, motion, loudness, chroma, seconds)
 
 
 def _overlapping(blocks: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, int, int]]:
