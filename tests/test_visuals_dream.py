@@ -1401,6 +1401,7 @@ def test_names_that_cannot_be_written_are_refused(music, tmp_path):
         (tmp_path / "folder.mp4", "folder.mp4 is a folder: give a name that ends"),
         (tmp_path, r"is a folder: give a name that ends in \.mp4, \.webm or \.mkv"),
         (tmp_path / "a.avi", r"a\.avi.*: give a name that ends in \.mp4, \.webm or \.mkv"),
+        (tmp_path / "a.mp3", r"a\.mp3.*: give a name that ends in \.mp4, \.webm or \.mkv"),
         (tmp_path / "a.GIF", r"a\.GIF.*: give a name that ends in \.mp4"),
         ("", "file_name"),
         ("  ", "file_name"),

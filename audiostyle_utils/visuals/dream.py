@@ -47,6 +47,7 @@ _KEPT_FRAME = "{:06d}.png"
 _A_KEPT_FRAME = re.compile(r"[0-9]{6,}\.png")
 _VIDEOS = (".mp4", ".webm", ".mkv")
 _OTHER_FORMATS = {".avi", ".mov", ".wmv", ".flv", ".mpg", ".mpeg", ".m4v", ".ogv", ".3gp"}
+_OTHER_FORMATS |= {".mp3", ".wav", ".ogg", ".flac", ".m4a", ".opus", ".aac", ".txt"}
 _OTHER_FORMATS |= {".gif", ".png", ".apng", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 _NUMBERS = {  # lowest, highest, and what it is
     "fps": (1, 120, "frames a second"),
