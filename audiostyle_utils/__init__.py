@@ -33,6 +33,7 @@ _MODULES = (
     "speech",
     "training",
     "visuals",
+    "wavenet",
 )
 __all__ = sorted([*_LAZY, *_MODULES])
 

@@ -24,6 +24,7 @@ LONGEST_RELEASE = 3.0  # seconds
 _CLICK_FREE = 0.005  # seconds: no note begins to vanish faster
 _FILTER_BLOCK = 256  # samples: at RATE the filter moves 172 times a second
 _LOW_PASS_REACH = 16  # samples to each side
+_HOW = ("bend", "rate", "limit", "settled")
 
 # The numbers of the standard's "generators" (parameters of a zone) that are used here.
 _LOOP_START, _LOOP_END = 2, 3
@@ -140,7 +141,9 @@ class SoundFont:
         **options
             `drums=True` takes a drum kit; `bend`, in semitones, shape (samples,), moves the pitch;
             `rate`, in hertz, asks for another sample rate than 44100, which takes less time where
-            it is lower; `limit` cuts the sound after so many seconds.
+            it is lower; `limit` cuts the sound after so many seconds; `settled=True` begins with
+            the low-pass filter as open as it will be a moment later, which spares instruments
+            whose filter opens at once a click.
 
         Returns
         -------
@@ -156,7 +159,7 @@ class SoundFont:
         -------
         01_style_transfer
         """
-        how = {name: options.pop(name) for name in ("bend", "rate", "limit") if name in options}
+        how = {name: options.pop(name) for name in _HOW if name in options}
         voices = self.voices(program, key, velocity, **options)
         sounds = [_sound(voice, key, velocity, seconds, **how) for voice in voices]
         y = np.zeros(max((sound.size for sound in sounds), default=0), np.float32)
@@ -322,6 +325,7 @@ def _sound(
     bend: np.ndarray | None = None,
     rate: int = RATE,
     limit: float = np.inf,
+    settled: bool = False,
 ) -> np.ndarray:
     held = max(seconds, _CLICK_FREE)
     length = min(held + _release(voice.settings), limit)
@@ -331,7 +335,8 @@ def _sound(
         speed = speed * (RATE / rate)
         voice = _darker(voice, float(np.max(speed, initial=0)), t.size)
     y = _play(voice, speed, t.size)
-    y = _filter(y, voice.settings, t[: y.size], held, rate)
+    ahead = _FILTER_BLOCK / rate if settled else 0.0
+    y = _filter(y, voice.settings, t[: y.size] + np.float32(ahead), held, rate)
     return y * _volume(voice.settings, t[: y.size], held) * _gain(voice.settings, velocity)
 
 

@@ -98,6 +98,16 @@ def test_wrong_content_leaves_nothing_behind(server, tmp_path):
     assert names_in(tmp_path / "data") == []
 
 
+def test_a_file_may_be_known_by_its_md5_sum_only(server, tmp_path):
+    target = tmp_path / "data" / "clip.ogg"
+    with pytest.raises(InputError, match="its MD5 sum differs"):
+        fetch.download(server.address, f"md5:{'0' * 32}", target)
+    assert names_in(tmp_path / "data") == []
+    for _ in range(2):
+        fetch.download(server.address, f"md5:{hashlib.md5(CONTENT).hexdigest()}", target)
+    assert target.read_bytes() == CONTENT and len(server.requests) == 2
+
+
 def test_interrupted_download_resumes(server, tmp_path):
     target = tmp_path / "clip.ogg"
     server.break_after = 200_000
@@ -317,7 +327,8 @@ def test_catalogue_says_everything_in_plain_values():
         for field in fields(entry):
             if field.name != "checksums":
                 assert plain[field.name], f"{name} has no {field.name}"
-        assert all(len(bytes.fromhex(value)) == 32 for value in entry.checksums.values())
+        for kind, _, total in (value.rpartition(":") for value in entry.checksums.values()):
+            assert len(bytes.fromhex(total)) == {"": 32, "md5": 16}[kind]
         assert bool(entry.checksums) == (entry.kind == "download")
 
 

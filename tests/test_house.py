@@ -31,7 +31,8 @@ LAYERS = [
     {"errors"},
     {"settings", "training", "pretrained", "pictures", "_kept", "_downloads"},
     {"audio", "spectra", "soundfont"},
-    {"features", "metrics", "microphone", "ngrams", "scores", "speech", "_espeak", "visuals"},
+    {"features", "metrics", "microphone", "ngrams", "scores", "speech", "_espeak", "visuals"}
+    | {"wavenet"},
     {"datasets"},
     {"plots", "chapters", "results"},
 ]

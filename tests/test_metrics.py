@@ -153,6 +153,169 @@ def test_cepstral_distortion_needs_sound():
         metrics.mel_cepstral_distortion(notes(MELODY), np.zeros(SR), SR)
 
 
+def glide(low, high, seconds=3):
+    """Slide from one frequency to another, by equal intervals in equal times."""
+    f = low * (high / low) ** np.linspace(0, 1, round(SR * seconds))
+    return (0.3 * np.sin(2 * np.pi * np.cumsum(f) / SR)).astype(np.float32)
+
+
+INVERTED = [130 - p for p in MELODY]
+
+
+def held(seconds):
+    """Play the melody, each note for its own time."""
+    return np.concatenate([notes([p], s) for p, s in zip(MELODY, seconds, strict=True)])
+
+
+@pytest.mark.parametrize("align", [False, True])
+class TestPitchCorrelation:
+    def test_a_signal_with_itself_is_one(self, align):
+        y = notes(MELODY)
+        value = metrics.pitch_correlation(y, y, SR, align=align)
+        assert type(value) is float and value == pytest.approx(1)
+
+    @pytest.mark.parametrize("semitones", [-5, 7, 12])
+    def test_the_key_does_not_matter(self, align, semitones):
+        y = notes(MELODY)
+        moved = notes([p + semitones for p in MELODY])
+        assert metrics.pitch_correlation(moved, y, SR, align=align) == pytest.approx(1, abs=0.01)
+
+    def test_a_glide_is_the_same_in_any_key_and_at_any_level(self, align):
+        y = glide(220, 440)
+        moved = 0.01 * glide(330, 660)
+        assert metrics.pitch_correlation(moved, y, SR, align=align) == pytest.approx(1, abs=0.01)
+
+    def test_timbre_hardly_matters(self, align):
+        y, dull = notes(MELODY), notes(MELODY, harmonics=2)
+        assert metrics.pitch_correlation(dull, y, SR, align=align) > 0.95
+
+    def test_noise_is_near_zero(self, align):
+        y = notes(MELODY)
+        assert abs(metrics.pitch_correlation(noise(y.size), y, SR, align=align)) < 0.2
+        assert abs(metrics.pitch_correlation(y, noise(y.size), SR, align=align)) < 0.2
+
+    def test_a_steady_pitch_is_zero_even_with_itself(self, align):
+        y = notes([60] * 8)
+        assert metrics.pitch_correlation(y, y, SR, align=align) == 0
+        assert metrics.pitch_correlation(notes(MELODY), y, SR, align=align) == 0
+
+    @pytest.mark.parametrize(
+        ("y", "sr", "words"),
+        [
+            (np.zeros(SR), SR, "y is silent"),
+            (noise(7055), SR, "y has 7055 samples and needs at least 7056"),
+            (noise(5119), 16000, "at least 5120"),
+            (np.full(9999, np.nan), SR, "y holds NaN"),
+            (np.zeros((2, 9999)), SR, "y has 2 channels"),
+            (noise(9999), 0, "sr is 0"),
+        ],
+    )
+    def test_bad_input_is_named(self, align, y, sr, words):
+        with pytest.raises(InputError, match=words):
+            metrics.pitch_correlation(y, notes(MELODY), sr, align=align)
+        with pytest.raises(InputError, match="reference is silent"):
+            metrics.pitch_correlation(notes(MELODY), np.zeros(SR), SR, align=align)
+
+
+def test_a_melody_that_falls_where_the_other_rises_is_minus_one():
+    y = notes(MELODY)
+    assert metrics.pitch_correlation(notes(INVERTED), y, SR) == pytest.approx(-1, abs=0.01)
+    assert metrics.pitch_correlation(glide(440, 220), glide(220, 440), SR) < -0.99
+    assert metrics.pitch_correlation(notes(INVERTED), y, SR, align=True) < 0.5
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        np.concatenate([np.zeros(3 * SR // 4, np.float32), notes(MELODY)]),
+        held([0.8] * 4 + [0.2] * 4),
+        held([0.75] * 8),
+    ],
+    ids=["delayed", "slow and then quick", "slow"],
+)
+def test_a_melody_at_other_times_needs_to_be_aligned(late):
+    plain, aligned = (
+        metrics.pitch_correlation(late, notes(MELODY), SR, align=align) for align in (False, True)
+    )
+    assert plain < 0.8 and aligned > 0.98 and aligned > plain + 0.2
+
+
+def test_aligning_does_not_make_another_melody_the_same():
+    y = notes(MELODY)
+    assert metrics.pitch_correlation(notes(MELODY[::-1]), y, SR, align=True) < 0.6
+
+
+def test_an_octave_that_is_jumped_for_some_notes_counts():
+    jumping = notes([p + 12 * (place % 2) for place, p in enumerate(MELODY)])
+    assert 0.3 < metrics.pitch_correlation(jumping, notes(MELODY), SR) < 0.9
+
+
+def test_the_pitch_is_judged_where_both_have_one():
+    y = notes(MELODY)
+    half = np.concatenate([y[: y.size // 2], noise(y.size // 2)])
+    assert metrics.pitch_correlation(half, y, SR) > 0.9
+
+
+def test_pitches_are_found_to_a_quarter_of_a_semitone_at_any_rate():
+    y = notes([57, 60, 64])
+    for sr in (16000, SR, 44100):
+        track = metrics._pitches(at_rate(y, sr), sr)
+        expected = 12 * np.log2(440 * 2 ** ((np.array([57, 60, 64]) - 69) / 12))
+        assert track[[7, 23, 39]] == pytest.approx(expected, abs=0.25)
+
+
+def at_rate(y, sr):
+    return librosa.resample(y, orig_sr=SR, target_sr=sr)
+
+
+def test_log_spectral_distance_does_not_know_the_level():
+    y = notes(MELODY)
+    assert metrics.log_spectral_distance(y, y, SR) == 0
+    for gain in (2.0, 0.01, -1.0):  # 2 is 6 dB
+        value = metrics.log_spectral_distance(gain * y, y, SR)
+        assert type(value) is float and value == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize(("ripples", "decibels"), [(3, 8.0), (10, 4.0)])
+def test_log_spectral_distance_is_the_mean_square_of_a_filter(ripples, decibels):
+    y = noise(2 * SR)
+    places = librosa.hz_to_mel(np.fft.rfftfreq(y.size, 1 / SR)) / librosa.hz_to_mel(SR / 2)
+    curve = decibels * np.cos(np.pi * ripples * places)
+    coloured = np.fft.irfft(10 ** (curve / 20) * np.fft.rfft(y), y.size)
+    offset = 20 * np.log10(np.linalg.norm(y) / np.linalg.norm(coloured))
+    expected = np.sqrt(decibels**2 / 2 + offset**2)
+    assert metrics.log_spectral_distance(coloured, y, SR) == pytest.approx(expected, rel=0.05)
+
+
+def test_log_spectral_distance_stops_at_the_floor():
+    y = notes(MELODY)
+    hum = y + 1e-6 * noise(y.size)
+    assert metrics.log_spectral_distance(hum, y, SR) < 0.01
+    assert metrics.log_spectral_distance(hum, noise(y.size), SR) < 60
+
+
+def test_log_spectral_distance_wants_the_sounds_at_their_time():
+    y = notes(MELODY)
+    near = metrics.log_spectral_distance(notes(MELODY, harmonics=6), y, SR)
+    far = metrics.log_spectral_distance(notes(MELODY[::-1]), y, SR)
+    assert near < far
+    assert metrics.log_spectral_distance(noise(SR, 1), noise(SR, 2), SR) == pytest.approx(2.6, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("y", "reference", "words"),
+    [
+        (np.zeros(SR), noise(SR), "y is silent"),
+        (noise(SR), np.zeros(SR), "reference is silent"),
+        (np.zeros(0), noise(SR), "y has shape"),
+        (noise(SR), np.full(SR, np.nan), "reference holds NaN"),
+    ],
+)
+def test_log_spectral_distance_names_bad_input(y, reference, words):
+    with pytest.raises(InputError, match=words):
+        metrics.log_spectral_distance(y, reference, SR)
+
+
 def test_seams_are_the_change_at_the_borders_against_that_elsewhere():
     levels = np.cumsum(np.ones((4, 13)), axis=1)
     assert metrics.seam_ratio(levels, [4, 8]) == pytest.approx(1)

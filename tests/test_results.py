@@ -6,7 +6,7 @@ import platform
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiostyle_utils import InputError, results
@@ -71,6 +71,7 @@ def test_numpy_values_become_plain_ones(tmp_path):
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
+@settings(deadline=None)
 def test_values_keep_every_digit(tmp_path_factory, value):
     folder = tmp_path_factory.mktemp("values")
     record(folder, {"metric": "x", "value": value, "unit": ""})

@@ -8,13 +8,16 @@ from . import (
     band,
     chorales,
     cmu_arctic,
+    ensembles,
     fiddle,
     fsdd,
     gtzan,
     jsb_chorales,
     librispeech,
     librosa_examples,
+    musicnet,
     neural_style_audio,
+    nsynth,
     own_scores,
     previews,
     spoken,
@@ -42,6 +45,9 @@ _MODULES = (
     fsdd,
     librispeech,
     voices,
+    ensembles,
+    musicnet,
+    nsynth,
     previews,
 )
 
@@ -74,7 +80,9 @@ def load_dataset(name: str, **options: object) -> Dataset:
         One of the names in `catalogue`.
     **options
         What the data set lets you choose: ``tracks`` of "band" is the number of tracks a genre,
-        ``folder`` of "own_scores" is where they lie, ``part`` of "librispeech" is one of its parts.
+        ``minutes`` of "ensembles" is how much each of them plays, ``folder`` of "own_scores" is
+        where they lie, ``part`` of "librispeech" is one of its parts, ``split`` of "nsynth" is
+        "test", "valid" or "train".
 
     Returns
     -------

@@ -30,7 +30,8 @@ class Entry:
     kind : str
         "built-in" (made on this computer), "download" or "own copy" (never downloaded).
     checksums : dict
-        SHA-256 sum of each file, by file name; empty unless files are downloaded.
+        SHA-256 sum of each file, by file name, or ``md5:`` and its MD5 sum where no other is known;
+        empty unless files are downloaded.
 
     Chapter
     -------

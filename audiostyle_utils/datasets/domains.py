@@ -1,15 +1,15 @@
-"""One side of a translation: the recordings of one speaker, of one genre, or of a folder."""
+"""One side of a translation: recordings of a speaker, genre, ensemble, instrument or folder."""
 
 import os
 from pathlib import Path
 
 from ..errors import InputError
-from . import band, cmu_arctic, fsdd, gtzan, voices
+from . import band, cmu_arctic, ensembles, fsdd, gtzan, musicnet, nsynth, voices
 from ._transcribed import fault
 from .catalogue import Dataset, Entry
 
-_MODULES = (voices, band, cmu_arctic, fsdd, gtzan)
-_LABELS = ("speaker", "genre")  # of which a data set has the one or the other
+_MODULES = (voices, band, cmu_arctic, fsdd, gtzan, ensembles, musicnet, nsynth)
+_LABELS = ("speaker", "genre", "domain")  # of which a data set has one
 SUFFIXES = set(".wav .flac .ogg .opus .mp3 .au .aif .aiff .m4a .mp4 .aac .webm .mov .mkv".split())
 FOLDER = Entry(
     name="folder",
@@ -29,9 +29,10 @@ def load_domain(name: str | os.PathLike) -> Dataset:
     Parameters
     ----------
     name : str or path
-        A data set and one of its speakers or genres, such as ``"cmu_arctic:slt"``,
-        ``"fsdd:theo"``, ``"voices:low"`` or ``"band:jazz"``; or a folder with recordings of yours,
-        which may lie in folders within it.
+        A data set and one of its speakers, genres, ensembles or families of instruments, such as
+        ``"cmu_arctic:slt"``, ``"fsdd:theo"``, ``"voices:low"``, ``"band:jazz"``,
+        ``"ensembles:piano"``, ``"musicnet:Beethoven Solo Piano"`` or ``"nsynth:guitar"`` (of its
+        test split); or a folder with recordings of yours, which may lie in folders within it.
 
     Returns
     -------
@@ -42,8 +43,8 @@ def load_domain(name: str | os.PathLike) -> Dataset:
     Raises
     ------
     InputError
-        There is no such data set, speaker, genre or folder, or it holds no recordings; or the data
-        set is not here and cannot be had.
+        There is no such data set, speaker, genre, ensemble, instrument or folder, or it holds no
+        recordings; or the data set is not here and cannot be had.
 
     Chapter
     -------
@@ -60,7 +61,8 @@ def load_domain(name: str | os.PathLike) -> Dataset:
         raise InputError(f"{folder} is a file. Give the folder that it lies in, or another one.")
     raise InputError(
         f"There is no domain {os.fspath(name)!r}. Give a folder that exists, or a data set with "
-        f"a speaker or genre, such as cmu_arctic:slt; the data sets are {', '.join(modules)}."
+        "a speaker, genre, ensemble or instrument, such as cmu_arctic:slt; the data sets are "
+        f"{', '.join(modules)}."
     )
 
 
@@ -68,6 +70,8 @@ def _of_dataset(module, wanted: str) -> Dataset:
     options = {}
     if module is cmu_arctic:  # it has more speakers than those that it loads by itself
         options = {"speakers": [wanted]}
+    if module is ensembles:  # one is made in a sixth of the time
+        options = {"domains": [wanted]}
     dataset = module.load(**options)
     key = next(key for key in _LABELS if key in next(iter(dataset.labels.values())))
     names = [name for name, label in dataset.labels.items() if label[key] == wanted]

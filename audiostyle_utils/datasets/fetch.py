@@ -8,8 +8,10 @@ from .. import _downloads
 from ..errors import InputError
 from ..settings import offline
 
+_KINDS = {"sha256": "SHA-256", "md5": "MD5"}
 
-def download(address: str, sha256: str, target: Path) -> Path:
+
+def download(address: str, checksum: str, target: Path) -> Path:
     """Download a file, unless it is there with the right content.
 
     What has arrived of an interrupted download stays beside the target, and the next call asks
@@ -19,8 +21,9 @@ def download(address: str, sha256: str, target: Path) -> Path:
     ----------
     address : str
         Where the file is, beginning with https:// or http://.
-    sha256 : str
-        SHA-256 sum of its content, in hexadecimal.
+    checksum : str
+        SHA-256 sum of its content, in hexadecimal; or ``md5:`` and the MD5 sum, where no other is
+        known. An MD5 sum finds every damage, but not a file that somebody made to have that sum.
     target : pathlib.Path
         Where to put it. Its folder is made.
 
@@ -40,15 +43,16 @@ def download(address: str, sha256: str, target: Path) -> Path:
     01_style_transfer
     """
     try:
-        return _download(address, sha256, target)
+        return _download(address, checksum, target)
     except _SourceError as error:
         raise InputError(str(error)) from error
 
 
-def _download(address: str, sha256: str, target: Path) -> Path:
+def _download(address: str, checksum: str, target: Path) -> Path:
     import pooch
 
-    if target.is_file() and pooch.file_hash(str(target)) == sha256:
+    kind, total = _parts(checksum)
+    if target.is_file() and pooch.file_hash(str(target), kind) == total:
         return target
     if offline():
         raise _SourceError(
@@ -58,13 +62,14 @@ def _download(address: str, sha256: str, target: Path) -> Path:
     part = target.with_name(f"{target.name}.part")
     had_some = part.is_file()
     try:
-        return _retrieve(address, sha256, target, part)
+        return _retrieve(address, checksum, target, part)
     except _WrongContentError as error:
         if had_some:  # the beginning may have been of an older file, so once more from the start
-            return _download(address, sha256, target)
+            return _download(address, checksum, target)
         raise _SourceError(
-            f"What {address} sent is not the file that is expected (its SHA-256 sum differs), so "
-            "it was thrown away. Try again later; if that does not help, the source has changed."
+            f"What {address} sent is not the file that is expected (its {_KINDS[kind]} sum "
+            "differs), so it was thrown away. Try again later; if that does not help, the source "
+            "has changed."
         ) from error
 
 
@@ -107,6 +112,12 @@ def download_any(mirrors: Mapping[str, str], target: Path) -> Path:
     raise InputError(reasons[0] if offline() else " ".join(reasons))
 
 
+def _parts(checksum: str) -> tuple[str, str]:
+    """Return the kind of a checksum, and its digits."""
+    kind, _, total = checksum.rpartition(":")
+    return kind or "sha256", total
+
+
 class _SourceError(Exception):
     """A source does not give the file, or may not be asked: another one might."""
 
@@ -115,7 +126,7 @@ class _WrongContentError(Exception):
     """The checksum differs."""
 
 
-def _retrieve(address: str, sha256: str, target: Path, part: Path) -> Path:
+def _retrieve(address: str, checksum: str, target: Path, part: Path) -> Path:
     import pooch
     import requests
 
@@ -125,7 +136,8 @@ def _retrieve(address: str, sha256: str, target: Path, part: Path) -> Path:
 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        pooch.retrieve(address, f"sha256:{sha256}", target.name, target.parent, downloader=resume)
+        known = ":".join(_parts(checksum))
+        pooch.retrieve(address, known, target.name, target.parent, downloader=resume)
     except requests.RequestException as error:
         raise _SourceError(
             f"{address} could not be downloaded ({type(error).__name__}). Check the connection and "

@@ -15,9 +15,10 @@ ENTRY = Entry(
     source="Chapter 1's transfer_style with alpha 0.1; a tape of four songs of the band for "
     "chapter 2; a fiddle tune continued by chapter 3; three test sentences of the set spoken, not "
     "changed, for chapter 4; a sentence of CMU ARCTIC, ten seconds of the band and chapter 5's "
-    "translate_audio for chapter 5; all by book/_tools/previews.py, but for three sounds of "
+    "translate_audio for chapter 5; the built-in quartet and chapter 7's "
+    "translations of it; all by book/_tools/previews.py, but for three sounds of "
     "benchmarks/05_melgan_vc.py",
-    size="One MP3 for each of chapters 1 to 4, six for chapter 5, 16 to 120 kB each",
+    size="One MP3 for each of chapters 1 to 4 and 7, six for chapter 5, 16 to 120 kB each",
     citation="The audio-style book",
     chapters=(
         "01_style_transfer",
@@ -25,6 +26,7 @@ ENTRY = Entry(
         "03_lstm_music",
         "04_ctc_transcription",
         "05_melgan_vc",
+        "07_music_translation",
     ),
     kind="built-in",
 )

@@ -113,7 +113,7 @@ class Catalogue(SphinxDirective):
         )
         if entry.checksums:
             lines = [f"{total}  {name}" for name, total in entry.checksums.items()]
-            section += folded("Checksums (SHA-256)", lines)
+            section += folded("Checksums (SHA-256, or MD5 where it is named)", lines)
         return section
 
 

@@ -5,11 +5,13 @@ Run it when a chapter's method has changed: .venv/bin/python -m book._tools.prev
 """
 
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from audiostyle_utils import audio, load_chapter, load_dataset, scores
-from audiostyle_utils.datasets import previews
+from audiostyle_utils.datasets import ensembles, previews
 
 
 def style_transfer():
@@ -67,6 +69,19 @@ def translated_sentence():
     return np.concatenate([parts[0], np.zeros(sr // 2, np.float32), parts[1]]), sr
 
 
+def translated_quartet():
+    """Return three seconds of a quartet, and the same as chapter 7 plays it with each ensemble."""
+    y, sr = ensembles.render_piece("haydn-opus1no1-2_04")
+    with TemporaryDirectory() as folder:
+        tape = Path(folder) / "quartet.wav"
+        audio.save(tape, y[: 3 * sr], sr)
+        chapter = load_chapter("07_music_translation")
+        made = [chapter.translate_music(tape, kind) for kind in chapter.DOMAINS]
+        y, sr = audio.load(tape, made[0][1])
+    parts = [audio.normalise(part) for part in (y, *(out for out, _ in made))]
+    return np.concatenate(parts), sr
+
+
 MAKERS = {
     "01_style_transfer": style_transfer,
     "02_genre_cnn": genre_tape,
@@ -75,6 +90,7 @@ MAKERS = {
     "05_melgan_vc_bdl": man_reading,
     "05_melgan_vc_jazz": jazz_excerpt,
     "05_melgan_vc": translated_sentence,
+    "07_music_translation": translated_quartet,
 }
 
 
