@@ -265,7 +265,7 @@ def compiled_rows(decoder, sr, name, share, options):
     if options.warm_up is not None:
         warm_ups[f", warm-up of {options.warm_up:g}"] = round(options.warm_up * decoder.past)
     for seconds in options.lengths:
-        codes = random_codes(round(seconds * chapter.FRAMES), None, len(decoder.hidden_codes))
+        codes = random_codes(round(seconds * chapter.FRAMES), None, decoder.width)
         for said, warm_up in warm_ups.items():
             taken = seconds_of(wavenet.generate, decoder, codes, hop, warm_up=warm_up)
             group = f"{name}compiled, {seconds:g} s{said}"
@@ -276,7 +276,7 @@ def compiled_rows(decoder, sr, name, share, options):
 def single(decoder, hop, count):
     """Return the seconds that so many samples of one stream take."""
     numbers = np.random.default_rng(1).random((count, 1))
-    codes = random_codes(-(-count // hop), 1, len(decoder.hidden_codes))
+    codes = random_codes(-(-count // hop), 1, decoder.width)
     return seconds_of(wavenet.draw, decoder, codes, hop, numbers)
 
 
