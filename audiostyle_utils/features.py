@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib.metadata import version
 from itertools import islice
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 
 from audiostyle_utils import _kept, audio
+from audiostyle_utils._checks import whole
 from audiostyle_utils.errors import InputError
 from audiostyle_utils.settings import cores
 from audiostyle_utils.training import progress
@@ -160,7 +160,7 @@ def extract(
     """
     files = _named(files)
     settings = _settings(sr, n_fft, hop_length, n_mels)
-    workers = cores() if workers is None else _whole(workers, "workers", 1)
+    workers = cores() if workers is None else whole(workers, "workers", 1)
     if not (in_memory or cache):
         raise InputError("in_memory=False reads from the cache. Pass cache=True with it.")
     _bank(settings["sr"], settings["n_fft"], settings["n_mels"])  # imports librosa, before threads
@@ -253,16 +253,10 @@ def _settings(sr: int, n_fft: int, hop_length: int, n_mels: int) -> dict[str, in
     """Return the settings as plain numbers, or say which one is out of range."""
     return {
         "sr": audio.check_rate(sr),
-        "n_fft": _whole(n_fft, "n_fft", 2),
-        "hop_length": _whole(hop_length, "hop_length", 1),
-        "n_mels": _whole(n_mels, "n_mels", 1),
+        "n_fft": whole(n_fft, "n_fft", 2),
+        "hop_length": whole(hop_length, "hop_length", 1),
+        "n_mels": whole(n_mels, "n_mels", 1),
     }
-
-
-def _whole(value: int, name: str, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise InputError(f"{name} is {value!r}. Give a whole number, {least} or more.")
-    return int(value)
 
 
 def _one(

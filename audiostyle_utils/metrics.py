@@ -13,6 +13,7 @@ from itertools import chain
 
 import numpy as np
 
+from audiostyle_utils._checks import is_whole, whole
 from audiostyle_utils.audio import check_rate, check_signal, resample
 from audiostyle_utils.errors import InputError
 from audiostyle_utils.spectra import mel_spectrogram, stft
@@ -353,7 +354,7 @@ def seam_ratio(levels: np.ndarray, borders: Sequence[int]) -> float:
     change = np.abs(np.diff(levels.astype(np.float64), axis=1)).mean(axis=0)
     joined = np.zeros(change.size, bool)
     for border in borders:
-        if not _is_whole(border) or not 1 <= border <= change.size:
+        if not is_whole(border) or not 1 <= border <= change.size:
             raise InputError(f"borders holds {border!r}. Give frames from 1 to {change.size}.")
         joined[border - 1] = True
     if not joined.any() or joined.all() or not change[~joined].any():
@@ -527,8 +528,7 @@ def reliability_curve(
     02_genre_cnn
     """
     certain, right = _outcomes(probabilities, labels)
-    if not _is_whole(bins) or bins < 1:
-        raise InputError(f"bins is {bins!r}. Give a whole number of at least 1.")
+    whole(bins, "bins", 1)
     inner = np.arange(1, bins) / bins
     place = np.digitize(certain, inner, right=True)
     count = np.bincount(place, minlength=bins)
@@ -726,8 +726,7 @@ def repeated_share(sequence: Sequence[Hashable], n: int = 8) -> float:
     -------
     03_lstm_music
     """
-    if not _is_whole(n) or n < 1:
-        raise InputError(f"n is {n!r}. Give a whole number of at least 1, such as 8.")
+    whole(n, "n", 1)
     values = _values(sequence, "sequence")
     if len(values) < n:
         raise InputError(
@@ -947,14 +946,8 @@ def _per_track(values: np.ndarray, name: str) -> np.ndarray:
 def _check_bootstrap(confidence: float, resamples: int, seed: int) -> None:
     if not isinstance(confidence, numbers.Real) or not 0 < confidence < 1:
         raise InputError(f"confidence is {confidence!r}. Give a number between 0 and 1: 0.95.")
-    if not _is_whole(resamples) or resamples < 1:
-        raise InputError(f"resamples is {resamples!r}. Give a whole number of at least 1.")
-    if not _is_whole(seed) or seed < 0:
-        raise InputError(f"seed is {seed!r}. Give a whole number of at least 0.")
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    whole(resamples, "resamples", 1)
+    whole(seed, "seed", 0)
 
 
 def _class_rows(values: np.ndarray, name: str) -> np.ndarray:

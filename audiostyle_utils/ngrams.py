@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from audiostyle_utils._checks import whole
 from audiostyle_utils.errors import InputError
 
 # Where no n-gram occurs once, or none twice, the counts do not say how much to discount.
@@ -79,8 +80,8 @@ class NGram:
     """
 
     def __init__(self, order: int, vocabulary_size: int, discount: float | None = None) -> None:
-        self.order = _at_least_one(order, "order")
-        self.vocabulary_size = _at_least_one(vocabulary_size, "vocabulary_size")
+        self.order = whole(order, "order", 1)
+        self.vocabulary_size = whole(vocabulary_size, "vocabulary_size", 1)
         real = isinstance(discount, numbers.Real) and not isinstance(discount, bool)
         if discount is not None and not (real and 0 < discount < 1):
             raise InputError(
@@ -275,9 +276,3 @@ def _mixed(
 def _estimated_discount(counts: np.ndarray) -> float:
     once, twice = int((counts == 1).sum()), int((counts == 2).sum())
     return once / (once + 2 * twice) if once and twice else _USUAL_DISCOUNT
-
-
-def _at_least_one(value: int, name: str) -> int:
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
-        raise InputError(f"{name} is {value!r}. Give a whole number of at least 1.")
-    return int(value)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from audiostyle_utils._checks import is_whole
 from audiostyle_utils.errors import InputError
 from audiostyle_utils.pictures import Picture
 
@@ -729,7 +730,7 @@ def _names(names: Sequence[str], classes: int) -> list[str]:
 def _check_bars(start_bar: Any, **optional: Any) -> None:
     given = {name: value for name, value in optional.items() if value is not None}
     for name, value in {"start_bar": start_bar, **given}.items():
-        if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        if not is_whole(value):
             raise InputError(f"{name} is {value!r}: give a whole number of bars")
 
 

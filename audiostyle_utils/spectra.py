@@ -6,10 +6,11 @@ reconstruction is written out here, because a starting phase can be given and it
 """
 
 import warnings
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 
+from audiostyle_utils._checks import whole
 from audiostyle_utils.audio import check_rate, check_signal
 from audiostyle_utils.errors import InputError
 
@@ -57,7 +58,7 @@ def stft(y: np.ndarray, n_fft: int = 2048, hop_length: int = 512) -> np.ndarray:
     import librosa
 
     y = check_signal(y)
-    n_fft, hop_length = _whole(n_fft, "n_fft", 2), _whole(hop_length, "hop_length", 1)
+    n_fft, hop_length = whole(n_fft, "n_fft", 2), whole(hop_length, "hop_length", 1)
     with warnings.catch_warnings():
         # A clip shorter than a frame is padded, as every clip is at its ends.
         warnings.filterwarnings("ignore", message="n_fft=.* is too large")
@@ -96,9 +97,9 @@ def istft(D: np.ndarray, hop_length: int = 512, length: int | None = None) -> np
     D = _matrix(D, "D", "fc")
     if D.shape[-2] < 2:
         raise InputError(f"D has shape {D.shape}. Give at least two frequency bins.")
-    hop_length, n_fft = _whole(hop_length, "hop_length", 1), 2 * (D.shape[-2] - 1)
+    hop_length, n_fft = whole(hop_length, "hop_length", 1), 2 * (D.shape[-2] - 1)
     natural = hop_length * (D.shape[-1] - 1)
-    length = natural if length is None else _whole(length, "length", 0)
+    length = natural if length is None else whole(length, "length", 0)
     if length == 0:
         return np.zeros((*D.shape[:-2], 0), np.float32)
     return librosa.istft(
@@ -207,7 +208,7 @@ def mel_spectrogram(
     """
     import librosa
 
-    n_mels, sr = _whole(n_mels, "n_mels", 1), check_rate(sr)
+    n_mels, sr = whole(n_mels, "n_mels", 1), check_rate(sr)
     top = _top(sr, fmin, fmax)
     power = np.abs(stft(y, n_fft, hop_length)) ** 2
     # From power alone librosa would take n_fft for even.
@@ -263,8 +264,8 @@ def magnitude_from_mel(
     """
     import librosa
 
-    M, sr, n_iter = _single_matrix(M, "M"), check_rate(sr), _whole(n_iter, "n_iter", 0)
-    n_fft, top = _whole(n_fft, "n_fft", 2), _top(sr, fmin, fmax)
+    M, sr, n_iter = _single_matrix(M, "M"), check_rate(sr), whole(n_iter, "n_iter", 0)
+    n_fft, top = whole(n_fft, "n_fft", 2), _top(sr, fmin, fmax)
     if n_fft % 2:
         raise InputError(f"n_fft is {n_fft}. Give an even number.")
     bank = librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=len(M), fmin=fmin, fmax=top)
@@ -331,8 +332,8 @@ def waveform_by_descent(
     import librosa
     import torch
 
-    M, sr, n_iter = _single_matrix(M, "M"), check_rate(sr), _whole(n_iter, "n_iter", 0)
-    n_fft, hop_length = _whole(n_fft, "n_fft", 2), _whole(hop_length, "hop_length", 1)
+    M, sr, n_iter = _single_matrix(M, "M"), check_rate(sr), whole(n_iter, "n_iter", 0)
+    n_fft, hop_length = whole(n_fft, "n_fft", 2), whole(hop_length, "hop_length", 1)
     rate, samples = _positive(learning_rate, "learning_rate"), (M.shape[1] - 1) * hop_length
     if samples <= n_fft // 2:
         raise InputError(f"M has {M.shape[1]} frames. Give enough for {n_fft // 2} samples.")
@@ -476,11 +477,11 @@ def griffin_lim(
     N. Perraudin, P. Balazs, P. L. Søndergaard (2013). A fast Griffin-Lim algorithm. WASPAA.
     """
     S = _single_matrix(S)
-    n_iter, n_fft = _whole(n_iter, "n_iter", 0), _frame_size(n_fft, S.shape[0])
+    n_iter, n_fft = whole(n_iter, "n_iter", 0), _frame_size(n_fft, S.shape[0])
     if not (_is_real(momentum) and 0 <= momentum < 1.5):
         raise InputError(f"momentum is {momentum!r}. Give a number from 0 to below 1.5, like 0.99.")
     phase = _start_phase(start, S.shape, seed)
-    frames = _Frames(n_fft, _whole(hop_length, "hop_length", 1), S.shape[1], length)
+    frames = _Frames(n_fft, whole(hop_length, "hop_length", 1), S.shape[1], length)
     largest = float(S.max())
     if largest == 0 or frames.length == 0:
         return np.zeros(frames.length, np.float32)
@@ -523,7 +524,7 @@ def mu_law_encode(y: np.ndarray, mu: int = 255) -> np.ndarray:
 
     A. van den Oord et al. (2016). WaveNet: A generative model for raw audio. arXiv:1609.03499.
     """
-    y, mu = _finite(y, "y", "f"), _whole(mu, "mu", 1)
+    y, mu = _finite(y, "y", "f"), whole(mu, "mu", 1)
     if y.size and np.abs(y).max() > 1:
         raise InputError(f"y peaks at {np.abs(y).max():.4g}, and mu-law needs -1 to 1: normalise.")
     companded = np.sign(y) * np.log1p(mu * np.abs(y.astype(np.float64))) / np.log1p(mu)
@@ -558,7 +559,7 @@ def mu_law_decode(codes: np.ndarray, mu: int = 255) -> np.ndarray:
     ----------
     ITU-T Recommendation G.711 (1988). Pulse code modulation (PCM) of voice frequencies.
     """
-    codes, mu = np.asarray(codes), _whole(mu, "mu", 1)
+    codes, mu = np.asarray(codes), whole(mu, "mu", 1)
     if codes.dtype.kind not in "iu":
         raise InputError("codes are not whole numbers. Give what mu_law_encode returned.")
     if codes.size and (codes.min() < 0 or codes.max() > mu):
@@ -577,7 +578,7 @@ class _Frames:
         from scipy.signal.windows import hann
 
         natural = hop_length * (count - 1)
-        self.length = natural if length is None else _whole(length, "length", 0)
+        self.length = natural if length is None else whole(length, "length", 0)
         self.n_fft, self.hop_length, self.count = n_fft, hop_length, count
         self.window = hann(n_fft, sym=False).astype(np.float32)
         blocks = count + -(-n_fft // hop_length)
@@ -649,7 +650,7 @@ def _rounds(
 def _start_phase(start: np.ndarray | None, shape: tuple[int, int], seed: int) -> np.ndarray:
     """Return phases as complex numbers of size 1."""
     if start is None:
-        rng = np.random.default_rng(_whole(seed, "seed", 0))
+        rng = np.random.default_rng(whole(seed, "seed", 0))
         angle = rng.uniform(-np.pi, np.pi, shape).astype(np.float32)
     else:
         start = _finite(start, "start", "fc")
@@ -664,7 +665,7 @@ def _frame_size(n_fft: int | None, bins: int) -> int:
     if bins < 2:
         raise InputError(f"S has {bins} frequency bin. Give at least two.")
     even = 2 * (bins - 1)
-    n_fft = even if n_fft is None else _whole(n_fft, "n_fft", 2)
+    n_fft = even if n_fft is None else whole(n_fft, "n_fft", 2)
     if n_fft not in (even, even + 1):
         raise InputError(f"n_fft is {n_fft}, but {bins} bins come from {even} or {even + 1}.")
     return n_fft
@@ -728,10 +729,3 @@ def _positive(value: float, name: str) -> float:
     if not (_is_real(value) and value > 0):
         raise InputError(f"{name} is {value!r}. Give a number above zero.")
     return float(value)
-
-
-def _whole(value: int, name: str, least: int) -> int:
-    """Return a whole number that is large enough as an int."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise InputError(f"{name} is {value!r}. Give a whole number, {least} or more.")
-    return int(value)

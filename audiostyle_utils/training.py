@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import numbers
 import os
 import random
 import sys
@@ -12,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from audiostyle_utils._checks import whole
 from audiostyle_utils.errors import InputError
 
 T = TypeVar("T")
@@ -38,9 +38,7 @@ def seed_everything(seed: int) -> None:
     -------
     01_style_transfer
     """
-    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**32:
-        raise InputError(f"seed is {seed!r}: give a whole number from 0 to {2**32 - 1}.")
-    seed = int(seed)
+    seed = whole(seed, "seed", 0, 2**32 - 1)
     # Keras also seeds Python, NumPy and its backend, and forgets the generator it had begun.
     if "keras" in sys.modules:
         sys.modules["keras"].utils.set_random_seed(seed)

@@ -2493,7 +2493,15 @@ def test_a_translation_is_the_codes_of_the_recording_played(chapter, recording, 
     for knobs in ({}, {"temperature": 0.5}):
         y, _ = chapter.translate_music(path, "that", weights, seed=3, **knobs)
         wanted = chapter.played(translator, 1, codes, SIZE, 3, **knobs)[: source.size]
-        np.testing.assert_array_equal(y, np.clip(wanted, -1, 1))
+        np.testing.assert_array_equal(y, chapter.levelled(wanted))
+
+
+def test_a_translation_is_as_loud_as_the_recordings_of_the_lesson(chapter, recording, save):
+    weights = save(fresh(chapter, one=False))
+    y, _ = chapter.translate_music(recording(seconds=1.0, gain=0.01), "that", weights)
+    peak, level = np.abs(y).max(), np.sqrt(np.mean(y**2))
+    assert level == pytest.approx(0.1, rel=1e-4) or peak == pytest.approx(0.9, rel=1e-4)
+    assert level < 0.1001 and peak < 0.9001
 
 
 def test_what_cannot_be_translated_is_said(chapter, recording, tmp_path):

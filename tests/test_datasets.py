@@ -61,7 +61,9 @@ class Server:
                 self.end_headers()
                 end = len(server.content)
                 end = end if server.break_after is None else start + server.break_after
-                server.sent += self.wfile.write(server.content[start:end])
+                body = server.content[start:end]
+                server.sent += len(body)  # before the client can have all of it, and look
+                self.wfile.write(body)
 
             def log_message(self, *_):
                 pass

@@ -29,6 +29,7 @@ TOP_LEVEL = set(
 # Read from the bottom up: a module may import from rows before its own, or from the same row.
 LAYERS = [
     {"errors"},
+    {"_checks"},
     {"settings", "training", "pretrained", "pictures", "_kept", "_downloads"},
     {"audio", "spectra", "soundfont"},
     {"features", "metrics", "microphone", "ngrams", "scores", "speech", "_espeak", "visuals"}

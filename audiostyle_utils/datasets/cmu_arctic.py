@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..settings import data_dir
-from ._transcribed import pair, visible
+from ._table import pair, unheard, visible
 from .catalogue import Dataset, Entry
 
 SPEAKERS = ("bdl", "slt")
@@ -130,7 +130,8 @@ def _dataset(root: Path, speakers: Sequence[str]) -> Dataset:
     for speaker in dict.fromkeys(speakers):
         texts, source = _read_texts(root, speaker)
         recordings = visible(source.parents[1] / "wav", *_SUFFIXES)
-        found, faults = pair(recordings, texts, source, root)
+        found, faults = pair(recordings, texts, source, root, "has no transcript in")
+        faults |= unheard(recordings, texts, source, root)
         if not found:
             raise InputError(
                 f"{source.parents[1]} holds no recordings that can be used"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from . import band, cmu_arctic, ensembles, fsdd, gtzan, musicnet, nsynth, voices
-from ._transcribed import fault
+from ._table import fault
 from .catalogue import Dataset, Entry
 
 _MODULES = (voices, band, cmu_arctic, fsdd, gtzan, ensembles, musicnet, nsynth)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..settings import data_dir
-from ._transcribed import fault, visible
+from ._table import fault, visible
 from .catalogue import Dataset, Entry
 
 WORDS = tuple("zero one two three four five six seven eight nine".split())

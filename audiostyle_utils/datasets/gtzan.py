@@ -1,14 +1,13 @@
 """GTZAN: a thousand excerpts of thirty seconds, a hundred of each of ten genres."""
 
 import json
-import shutil
 from functools import lru_cache
 from pathlib import Path
 
 from .. import audio
 from ..errors import InputError
 from ..settings import cache_dir, data_dir
-from .archives import extract
+from ._obtained import obtain
 from .catalogue import Dataset, Entry
 from .fetch import download_any
 
@@ -113,15 +112,13 @@ def load() -> Dataset:
     found = find()
     if found is not None:
         return found
-    root, arrived = cache_dir() / ENTRY.name, cache_dir() / f"{ENTRY.name}-download"
-    try:
-        archive = download_any(_MIRRORS, arrived / "genres.tar.gz")
-    except InputError as error:
-        raise InputError(
-            f"{error} A copy of your own is found as gtzan/genres below AUDIOSTYLE_DATA."
-        ) from error
-    extract(archive, root)
-    shutil.rmtree(arrived, ignore_errors=True)  # as large as what it held, and of no more use
+    root = cache_dir() / ENTRY.name
+    obtain(
+        ENTRY.name,
+        lambda place: download_any(_MIRRORS, place / "genres.tar.gz"),
+        root,
+        own="gtzan/genres",
+    )
     return _dataset(root / "genres")
 
 

@@ -1,12 +1,11 @@
 """LibriSpeech: a thousand hours of English, read aloud for LibriVox by volunteers."""
 
-import shutil
 from pathlib import Path
 
 from ..errors import InputError
 from ..settings import cache_dir, data_dir
-from ._transcribed import pair, visible
-from .archives import extract
+from ._obtained import obtain
+from ._table import pair, unheard, visible
 from .catalogue import Dataset, Entry
 from .fetch import download
 
@@ -105,17 +104,13 @@ def load(part: str = "dev-clean") -> Dataset:
     found = find(part)
     if found is not None:
         return found
-    arrived = cache_dir() / f"{ENTRY.name}-download"
-    try:
-        archive = download(f"{_ADDRESS}{part}.tar.gz", _SUMS[part], arrived / f"{part}.tar.gz")
-    except InputError as error:
-        raise InputError(
-            f"{error} A copy of your own is found as LibriSpeech/{part} below AUDIOSTYLE_DATA."
-        ) from error
-    extract(archive, _unpacked(part))
-    archive.unlink()  # as large as what it held, and of no more use
-    if not any(arrived.iterdir()):
-        shutil.rmtree(arrived, ignore_errors=True)
+    archive = f"{part}.tar.gz"
+    obtain(
+        f"{ENTRY.name}-{part}",
+        lambda place: download(_ADDRESS + archive, _SUMS[part], place / archive),
+        _unpacked(part),
+        own=f"LibriSpeech/{part}",
+    )
     return _dataset(_unpacked(part) / "LibriSpeech" / part)
 
 
@@ -131,11 +126,12 @@ def _dataset(root: Path) -> Dataset:
         speaker, chapter = folder.parent.name, folder.name
         source = folder / f"{speaker}-{chapter}.trans.txt"
         texts = _transcripts(source)
-        found, faults = pair(visible(folder, ".flac"), texts, source, root)
+        recordings = visible(folder, ".flac")
+        found, faults = pair(recordings, texts, source, root, "has no transcript in")
         for name, path in found.items():
             files[name] = path
             labels[name] = {"text": texts[name], "speaker": speaker, "chapter": chapter}
-        skipped |= faults
+        skipped |= faults | unheard(recordings, texts, source, root)
     if not files:
         raise InputError(
             f"{root} holds no recordings with transcripts, as {root}/84/121123/84-121123-0000.flac "

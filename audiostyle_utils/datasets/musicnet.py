@@ -6,8 +6,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..settings import cache_dir, data_dir
-from ._described import describe
-from ._transcribed import visible
+from ._table import pair, visible
 from .archives import extract
 from .catalogue import Dataset, Entry
 from .fetch import download
@@ -128,14 +127,17 @@ def _dataset(root: Path, table: Path) -> Dataset:
     rows = _rows(table)
     folders = [root / f"{split}_data" for split in SPLITS]
     recordings = [p for folder in folders if folder.is_dir() for p in visible(folder, ".wav")]
-    files, labels, skipped = describe(recordings, rows, table, root)
+    # A copy of the reader's own may hold a part of the recordings: no fault.
+    files, skipped = pair(recordings, rows, table, root, "has no entry in")
     if not files:
         raise InputError(
             f"{root} holds no recordings that {table} names, such as {root}/train_data/1727.wav. "
             "Unpack the archive again, or move the folder away."
         )
-    for name, path in files.items():
-        labels[name] = labels[name] | {"split": path.parent.name.removesuffix("_data")}
+    labels = {
+        name: rows[name] | {"split": path.parent.name.removesuffix("_data")}
+        for name, path in files.items()
+    }
     return Dataset(ENTRY.name, ENTRY, root, files, labels, skipped)
 
 

@@ -1,14 +1,12 @@
 """NSynth: single notes of a thousand instruments, four seconds each."""
 
 import json
-import shutil
 from pathlib import Path
 
 from ..errors import InputError
 from ..settings import cache_dir, data_dir
-from ._described import describe
-from ._transcribed import visible
-from .archives import extract
+from ._obtained import obtain
+from ._table import pair, visible
 from .catalogue import Dataset, Entry
 from .fetch import download
 
@@ -109,17 +107,13 @@ def load(split: str = "test") -> Dataset:
     found = find(split)
     if found is not None:
         return found
-    arrived, name = cache_dir() / f"{ENTRY.name}-download", f"nsynth-{split}.jsonwav.tar.gz"
-    try:
-        archive = download(_ADDRESS + name, _SUMS[split], arrived / name)
-    except InputError as error:
-        raise InputError(
-            f"{error} A copy of your own is found as nsynth/nsynth-{split} below AUDIOSTYLE_DATA."
-        ) from error
-    extract(archive, _unpacked(split))
-    archive.unlink()  # as large as what it held, and of no more use
-    if not any(arrived.iterdir()):
-        shutil.rmtree(arrived, ignore_errors=True)
+    archive = f"nsynth-{split}.jsonwav.tar.gz"
+    obtain(
+        f"{ENTRY.name}-{split}",
+        lambda place: download(_ADDRESS + archive, _SUMS[split], place / archive),
+        _unpacked(split),
+        own=f"nsynth/nsynth-{split}",
+    )
     return _dataset(_unpacked(split) / f"nsynth-{split}", split)
 
 
@@ -131,12 +125,14 @@ def _dataset(root: Path, split: str) -> Dataset:
     table, folder = root / "examples.json", root / "audio"
     rows = _rows(table, split)
     recordings = visible(folder, ".wav") if folder.is_dir() else []
-    files, labels, skipped = describe(recordings, rows, table, root)
+    # A copy of the reader's own may hold a part of the recordings: no fault.
+    files, skipped = pair(recordings, rows, table, root, "has no entry in")
     if not files:
         raise InputError(
             f"{root} holds no recordings that {table} names, in {folder}. Unpack the archive "
             "again, or move the folder away."
         )
+    labels = {name: rows[name] for name in files}
     return Dataset(ENTRY.name, ENTRY, root, files, labels, skipped)
 
 

@@ -7,22 +7,19 @@ training, whatever the number of clips and the seed.
 
 import hashlib
 import json
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
-from uuid import uuid4
 from zlib import crc32
 
 import numpy as np
 
 from .. import audio, speech
-from ..errors import InputError
-from ..settings import cache_dir, cores
-from ..training import progress
+from .._checks import whole
+from ..settings import cache_dir
+from . import _made
 from ._sentences import RULES, sentence
 from .catalogue import Dataset, Entry
 
@@ -137,8 +134,8 @@ def line(index: int, seed: int = 0) -> Line:
     -------
     04_ctc_transcription
     """
-    check_whole("index", index, 0, _MOST_CLIPS - 1)
-    check_whole("seed", seed, 0, _MOST_SEED)
+    whole(index, "index", 0, _MOST_CLIPS - 1)
+    whole(seed, "seed", 0, _MOST_SEED)
     name, part = f"{seed}-{index:05}", _TURNS[index % len(_TURNS)]
     rng = Random(f"spoken/{name}")
     return Line(
@@ -205,7 +202,7 @@ def find() -> Dataset | None:
     04_ctc_transcription
     """
     dataset = _dataset(_folder(), [line(index) for index in range(CLIPS)])
-    return None if _missing(dataset) else dataset
+    return None if _made.missing(dataset) else dataset
 
 
 def load(clips: int = CLIPS, seed: int = 0) -> Dataset:
@@ -237,8 +234,8 @@ def load(clips: int = CLIPS, seed: int = 0) -> Dataset:
     -------
     04_ctc_transcription
     """
-    check_whole("clips", clips, 1, _MOST_CLIPS)
-    check_whole("seed", seed, 0, _MOST_SEED)
+    whole(clips, "clips", 1, _MOST_CLIPS)
+    whole(seed, "seed", 0, _MOST_SEED)
     return collection(ENTRY, _folder(), [line(index, seed) for index in range(clips)])
 
 
@@ -269,35 +266,11 @@ def collection(entry: Entry, root: Path, lines: list[Line]) -> Dataset:
     05_melgan_vc
     """
     dataset = _dataset(root, lines, entry)
-    missing = _missing(dataset)
-    if missing:
-        _make([line for line in lines if line.name in missing], dataset.root)
+    missing = set(_made.missing(dataset))
+    if missing:  # the voices are processes of their own
+        wanted = [line for line in lines if line.name in missing]
+        _made.make_all(partial(_save, dataset.root), wanted, dataset.root, "Clips")
     return dataset
-
-
-def check_whole(name: str, value: int, low: int, high: int) -> None:
-    """Refuse what is no whole number between two ends.
-
-    Parameters
-    ----------
-    name : str
-        What the message calls it.
-    value : int
-        What was given.
-    low, high : int
-        The least and the largest that will do.
-
-    Raises
-    ------
-    InputError
-        It is no whole number, or out of the range.
-
-    Chapter
-    -------
-    05_melgan_vc
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InputError(f"{name} is {value!r}; give a whole number from {low} to {high}.")
 
 
 def _sentence(part: str, rng: Random) -> str:
@@ -344,47 +317,10 @@ def _dataset(root: Path, lines: list[Line], entry: Entry = ENTRY) -> Dataset:
     return Dataset(entry.name, entry, root, files, labels)
 
 
-def _missing(dataset: Dataset) -> set[str]:
-    here = {path.stem for path in dataset.root.glob("*.flac")}
-    return set(dataset.files) - here
-
-
-def _make(lines: list[Line], root: Path) -> None:
-    """Make clips on all cores: the voices are processes of their own, so threads will do."""
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(root, error) from error
-    pool = ThreadPoolExecutor(cores())
-    try:
-        for _ in progress(pool.map(partial(_save, root), lines), "Clips", total=len(lines)):
-            continue
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
 def _save(root: Path, line: Line) -> None:
-    """Write a clip; it appears whole or not at all, and two processes may do so at once."""
-    import soundfile
-
     y, sr = perform(line)
-    temporary = root / f".{uuid4().hex}"
-    try:
-        with soundfile.SoundFile(temporary, "w", sr, 1, "PCM_16", format="FLAC") as file:
-            file.title, file.artist = line.text, line.speaker
-            file.write(y)
-        os.replace(temporary, root / f"{line.name}.flac")
-    except (OSError, soundfile.SoundFileError) as error:
-        raise _unwritable(root, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _unwritable(root: Path, error: Exception) -> InputError:
-    return InputError(
-        f"The cache {root} cannot be written: {error}. Set AUDIOSTYLE_CACHE to a folder that you "
-        "may write to, with room on it."
-    )
+    tags = {"title": line.text, "artist": line.speaker}
+    _made.write_flac(root / f"{line.name}.flac", y, sr, tags, root)
 
 
 def _trimmed(y: np.ndarray) -> np.ndarray:

@@ -7,9 +7,10 @@ with the other voice's own reading.
 
 from random import Random
 
+from .._checks import whole
 from ._sentences import RULES, sentence
 from .catalogue import Dataset, Entry
-from .spoken import Line, check_whole, collection, folder_of
+from .spoken import Line, collection, folder_of
 
 SPEAKERS = {"low": ("en-us", 28), "high": ("en-us+f3", 62)}  # the synthesiser's voice, its pitch
 CLIPS, TESTS = 150, 20
@@ -72,7 +73,7 @@ def load(clips: int = CLIPS) -> Dataset:
     -------
     05_melgan_vc
     """
-    check_whole("clips", clips, 1, _MOST_CLIPS)
+    whole(clips, "clips", 1, _MOST_CLIPS)
     lines = _lines(clips)
     made = collection(ENTRY, _folder(), lines)
     labels = {

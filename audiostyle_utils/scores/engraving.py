@@ -4,6 +4,7 @@ from bisect import bisect_right
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from audiostyle_utils._checks import whole
 from audiostyle_utils.errors import InputError
 from audiostyle_utils.pictures import Picture
 
@@ -154,10 +155,8 @@ def _check(alt: Any, start_bar: Any, bars: Any, bars_per_line: Any) -> None:
         ("bars", bars, 1),
         ("bars_per_line", bars_per_line, 1),
     ):
-        if value is None and least:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise InputError(f"{name} is {value!r}; give a whole number from {least} up.")
+        if value is not None or not least:
+            whole(value, name, least)
 
 
 def _name(score: Any) -> str:

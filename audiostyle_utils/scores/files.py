@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from importlib.metadata import version
-from numbers import Integral
 from pathlib import Path
 from queue import SimpleQueue
 from tempfile import TemporaryFile
 
 from audiostyle_utils import _kept
+from audiostyle_utils._checks import whole
 from audiostyle_utils.errors import InputError
 from audiostyle_utils.settings import cores
 from audiostyle_utils.training import progress
@@ -95,10 +95,7 @@ def tokenise_files(
     03_lstm_music
     """
     paths = _named(files)
-    if workers is None:
-        workers = cores()
-    if isinstance(workers, bool) or not isinstance(workers, Integral) or workers < 1:
-        raise InputError(f"workers is {workers!r}. Give a whole number, 1 or more.")
+    workers = cores() if workers is None else whole(workers, "workers", 1)
     places = _places(paths, drums) if cache else {}
     found = {name: _cached(place) for name, place in places.items()}
     missing = {name: path for name, path in paths.items() if found.get(name) is None}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from audiostyle_utils import soundfont as sf
+from audiostyle_utils._checks import whole
 from audiostyle_utils.errors import InputError
 
 from . import _sources as sources
@@ -113,9 +114,7 @@ def _midi(score: Any) -> bytes:
 
 
 def _check(sr: int, tempo: float | None, offset: float, duration: float | None) -> None:
-    low, high = _RATES
-    if isinstance(sr, bool) or not isinstance(sr, int | np.integer) or not low <= sr <= high:
-        raise InputError(f"sr is {sr!r}; give a whole number of Hz from {low} to {high}.")
+    whole(sr, "sr", *_RATES)
     for name, value, smallest, largest in (
         ("tempo", tempo, 1, 1000),
         ("offset", offset, 0, _LONGEST),

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .._checks import whole
 from ..errors import InputError
 
 _SUPERSAMPLING = 2  # each pixel is the mean of 2 x 2 points, which smooths the edges
@@ -81,7 +82,7 @@ def draw_latent(kind: int | str, size: int, z: np.ndarray) -> np.ndarray:
     06_lucid_sonic_visuals
     """
     drawer = _KINDS[_name(kind)]
-    n = _check_whole("size", size, 4, 2048) * _SUPERSAMPLING
+    n = whole(size, "size", 4, 2048) * _SUPERSAMPLING
     axis = ((np.arange(n) + 0.5) / n * 2 - 1).astype(np.float32)
     colours = drawer(axis[None, :], axis[:, None], _Dice(z))  # x right, y down, each -1 to 1
     blocks = colours.reshape(size, _SUPERSAMPLING, size, _SUPERSAMPLING, 3)
@@ -110,8 +111,8 @@ def latents(n: int, seed: int) -> np.ndarray:
     -------
     06_lucid_sonic_visuals
     """
-    _check_whole("n", n, 1, 10_000_000)
-    _check_whole("seed", seed, 0, 2**63)
+    whole(n, "n", 1, 10_000_000)
+    whole(seed, "seed", 0, 2**63)
     return np.random.default_rng(seed).standard_normal((n, LATENTS))
 
 
@@ -143,7 +144,7 @@ def draw_many(n: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     -------
     06_lucid_sonic_visuals
     """
-    _check_whole("size", size, 4, 2048)
+    whole(size, "size", 4, 2048)
     vectors = latents(n, seed)
     labels = np.arange(n) % len(DRAWINGS)
     images = np.empty((n, size, size, 3), np.uint8)
@@ -385,13 +386,6 @@ def _name(kind: int | str) -> str:
             return DRAWINGS[kind]
     names = ", ".join(DRAWINGS)
     raise InputError(f"kind is {kind!r}: give a number from 0 to {len(DRAWINGS) - 1}, or {names}.")
-
-
-def _check_whole(name: str, value: int, low: int, high: int) -> int:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or not low <= value <= high:
-        raise InputError(f"{name} is {value!r}: give a whole number from {low} to {high}.")
-    return int(value)
 
 
 _KINDS: dict[str, _Drawer] = {

@@ -8,11 +8,11 @@ for each frame. So a long song takes little memory, and frames may be asked for 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
+from .._checks import is_whole
 from ..errors import InputError
 from .timeline import Timeline
 
@@ -135,8 +135,7 @@ def check_sizes(input_shape: int | None, num_possible_classes: int | None) -> No
         ("input_shape", input_shape, 1),
         ("num_possible_classes", num_possible_classes, 0),
     ):
-        whole = isinstance(size, Integral) and not isinstance(size, bool)
-        if size is not None and not (whole and least <= size <= _LONGEST):
+        if size is not None and not (is_whole(size) and least <= size <= _LONGEST):
             raise InputError(
                 f"{name} is {size!r}: give a whole number from {least} to {_LONGEST} (a length)."
             )

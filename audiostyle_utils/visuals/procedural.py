@@ -11,10 +11,10 @@ costs time is done on a coarse grid or with few waves, since smooth fields lose 
 
 import math
 from abc import ABC, abstractmethod
-from numbers import Integral
 
 import numpy as np
 
+from .._checks import whole
 from ..errors import InputError
 
 CLASSES = 12
@@ -66,10 +66,10 @@ class ProceduralStyle(ABC):
     num_possible_classes = CLASSES
 
     def __init__(self, width: int, height: int, *, input_shape: int = 64, seed: int = 0) -> None:
-        self.width = _whole(width, "width", *_SIDES)
-        self.height = _whole(height, "height", *_SIDES)
-        self.input_shape = _whole(input_shape, "input_shape", 1, _MAX_LATENT)
-        self._rng = np.random.default_rng(_whole(seed, "seed", 0, 2**32 - 1))
+        self.width = whole(width, "width", *_SIDES)
+        self.height = whole(height, "height", *_SIDES)
+        self.input_shape = whole(input_shape, "input_shape", 1, _MAX_LATENT)
+        self._rng = np.random.default_rng(whole(seed, "seed", 0, 2**32 - 1))
         self._palettes = _class_palettes()
 
     def __call__(self, noise_batch: np.ndarray, class_batch: np.ndarray) -> np.ndarray:
@@ -333,12 +333,6 @@ def make_kaleidoscope(
     06_lucid_sonic_visuals
     """
     return Kaleidoscope(width, height, input_shape=input_shape, seed=seed)
-
-
-def _whole(value: int, name: str, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= value <= high:
-        raise InputError(f"{name} is {value!r}: give a whole number from {low} to {high}.")
-    return int(value)
 
 
 def _batch(values: np.ndarray, name: str, columns: int) -> np.ndarray:

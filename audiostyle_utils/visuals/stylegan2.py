@@ -23,6 +23,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from .._checks import whole
 from ..errors import InputError
 
 ARCHITECTURES = ("orig", "skip", "resnet")
@@ -194,8 +195,8 @@ class MappingNetwork(nn.Module):
     ) -> None:
         super().__init__()
         for name, value in (("z_dim", z_dim), ("w_dim", w_dim), ("num_layers", num_layers)):
-            _check_count(name, value, 1)
-        _check_count("c_dim", c_dim, 0)
+            whole(value, name, 1)
+        whole(c_dim, "c_dim", 0)
         if not lr_multiplier > 0:
             raise InputError(f"lr_multiplier is {lr_multiplier!r}: give a number above 0.")
         self.z_dim, self.c_dim, self.num_ws = z_dim, c_dim, num_ws
@@ -289,7 +290,7 @@ class SynthesisNetwork(nn.Module):
         use_noise: bool = True,
     ) -> None:
         super().__init__()
-        _check_count("w_dim", w_dim, 1)
+        whole(w_dim, "w_dim", 1)
         _check_synthesis(img_resolution, img_channels, channel_base, channel_max)
         _check_choice("architecture", architecture, ARCHITECTURES)
         if conv_clamp is not None and not conv_clamp > 0:
@@ -584,17 +585,12 @@ def _clamp(x: torch.Tensor, limit: float | None, gain: float = 1.0) -> torch.Ten
 def _check_synthesis(
     img_resolution: int, img_channels: int, channel_base: int, channel_max: int
 ) -> None:
-    _check_count("img_resolution", img_resolution, 4)
+    whole(img_resolution, "img_resolution", 4)
     if img_resolution & (img_resolution - 1):
         raise InputError(f"img_resolution is {img_resolution}: give a power of two, such as 256.")
-    _check_count("img_channels", img_channels, 1)
-    _check_count("channel_max", channel_max, 1)
-    _check_count("channel_base", channel_base, img_resolution)  # one channel at the least
-
-
-def _check_count(name: str, value: int, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InputError(f"{name} is {value!r}: give a whole number of at least {least}.")
+    whole(img_channels, "img_channels", 1)
+    whole(channel_max, "channel_max", 1)
+    whole(channel_base, "channel_base", img_resolution)  # one channel at the least
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 
 from .. import pretrained
+from .._checks import is_whole
 from ..errors import InputError
 from . import catalogue
 from .effects import takes
@@ -391,8 +391,7 @@ def _plain(style: str | os.PathLike) -> str:
 
 def _check_side(name: str, side: int | None) -> None:
     low, high = _SIDES
-    good = isinstance(side, Integral) and not isinstance(side, bool)
-    if side is not None and not (good and low <= side <= high):
+    if side is not None and not (is_whole(side) and low <= side <= high):
         raise InputError(f"{name} is {side!r}: give a whole number of pixels, {low} to {high}.")
 
 

@@ -1,6 +1,6 @@
 """What every function of this package asks of its input."""
 
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 
@@ -73,10 +73,3 @@ def positive(value: float, name: str) -> float:
     if not (real and np.isfinite(value) and value > 0):
         raise InputError(f"{name} is {value!r}. Give a number above zero.")
     return float(value)
-
-
-def whole(value: int, name: str, least: int) -> int:
-    """Return a whole number that is large enough as an int."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise InputError(f"{name} is {value!r}. Give a whole number, {least} or more.")
-    return int(value)

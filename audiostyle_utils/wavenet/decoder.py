@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from audiostyle_utils._checks import whole
 from audiostyle_utils.errors import InputError
 
 from . import _checks
@@ -97,7 +98,7 @@ class Decoder:
 
     def __post_init__(self) -> None:
         """Turn the arrays into float32 in one piece each, and check that they fit together."""
-        _checks.whole(self.order, "order", 0)
+        whole(self.order, "order", 0)
         if self.foretold is None:
             object.__setattr__(self, "foretold", np.zeros(np.shape(self.embed)[1:], np.float32))
         for name in [field.name for field in fields(self) if field.name != "order"]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from audiostyle_utils import spectra
+from audiostyle_utils._checks import whole
 from audiostyle_utils.errors import InputError
 from audiostyle_utils.settings import cores
 
@@ -156,7 +157,7 @@ def plan(
     -------
     07_music_translation
     """
-    hop_length = _checks.whole(hop_length, "hop_length", 1)
+    hop_length = whole(hop_length, "hop_length", 1)
     codes = _checks.codes(codes, checked(decoder).width, ("frames", "streams", "latent"))
     uniforms = _checks.uniforms(uniforms)
     (time, streams), frames = uniforms.shape, len(codes)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from audiostyle_utils import spectra
+from audiostyle_utils._checks import whole
 from audiostyle_utils.errors import InputError
 
 from . import _checks
@@ -148,7 +149,7 @@ def generate_many(
     """
     axes, width = ("frames", "latent"), checked(decoder).width
     recordings = [_checks.codes(codes, width, axes) for codes in _sequence(recordings)]
-    hop_length, seed = _checks.whole(hop_length, "hop_length", 1), _checks.whole(seed, "seed", 0)
+    hop_length, seed = whole(hop_length, "hop_length", 1), whole(seed, "seed", 0)
     temperature = _checks.positive(temperature, "temperature")
     sizes = [len(codes) * hop_length for codes in recordings]
     known = _pasts(pasts, sizes)
@@ -194,8 +195,8 @@ def lay_out(size: int, past: int, streams: int | None, warm_up: int | None, fade
     -------
     07_music_translation
     """
-    warm_up = past if warm_up is None else _checks.whole(warm_up, "warm_up", 0)
-    fade = _checks.whole(fade, "fade", 0)
+    warm_up = past if warm_up is None else whole(warm_up, "warm_up", 0)
+    fade = whole(fade, "fade", 0)
     search = fade // 2
     # What every stretch but the first makes beside its share of the recording.
     beside = warm_up + fade + 2 * search
@@ -203,7 +204,7 @@ def lay_out(size: int, past: int, streams: int | None, warm_up: int | None, fade
         streams = min(
             _MOST, max(1, int(_SHARE * size / max(beside, 1))), max(1, size // (fade + 1))
         )
-    streams = _checks.whole(streams, "streams", 1)
+    streams = whole(streams, "streams", 1)
     if streams == 1:
         return Cut(1, warm_up, fade, search, size, size)
     # The last one may be moved, and must still reach the end.

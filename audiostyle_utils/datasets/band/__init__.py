@@ -21,11 +21,12 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from types import ModuleType
-from uuid import uuid4
 
+from ..._checks import whole
 from ...errors import InputError
 from ...settings import cache_dir, cores, data_dir
 from ...training import progress
+from .._made import make_folder, unwritable, write_flac
 from ..catalogue import Dataset, Entry
 from . import blues, classical, country, disco, hiphop, jazz, metal, pop, reggae, rock
 from .artists import ARTISTS, GENRES, Artist, artist
@@ -112,8 +113,7 @@ def compose(genre: str, index: int) -> Song:
     """
     if genre not in GENRES:
         raise InputError(f"There is no genre {genre!r}; the band plays {', '.join(GENRES)}.")
-    if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index <= 99999:
-        raise InputError(f"index is {index!r}; give a whole number from 0 to 99999.")
+    whole(index, "index", 0, 99_999)
     module, name = _MODULES[GENRES.index(genre)], f"{genre}.{index:05d}"
     by = f"{genre}-{index % ARTISTS}"
     rng = Random(f"band/{name}")
@@ -192,8 +192,7 @@ def load(tracks: int = TRACKS) -> Dataset:
     -------
     02_genre_cnn
     """
-    if isinstance(tracks, bool) or not isinstance(tracks, int) or not 1 <= tracks <= _MOST_TRACKS:
-        raise InputError(f"tracks is {tracks!r}; give a whole number from 1 to {_MOST_TRACKS}.")
+    whole(tracks, "tracks", 1, _MOST_TRACKS)
     names = _names(tracks)
     root = _own_folder(names)
     if root is None:
@@ -201,7 +200,7 @@ def load(tracks: int = TRACKS) -> Dataset:
         _remove_leftovers(root)
         missing = _missing(root, names)
         if missing:
-            _make_folder(root)
+            make_folder(root)
             _render_all(root, missing)
     return _dataset(root, names)
 
@@ -284,16 +283,6 @@ def _folder() -> Path:
     return cache_dir() / f"{ENTRY.name}-{key}"
 
 
-def _make_folder(root: Path) -> None:
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"The cache {root} cannot be made: {error.strerror}. "
-            "Set AUDIOSTYLE_CACHE to a folder that you may write to."
-        ) from error
-
-
 def _dataset(root: Path, names: list[str]) -> Dataset:
     files = {name: _path(root, name) for name in names}
     return Dataset(ENTRY.name, ENTRY, root, files, {k: _labels(path) for k, path in files.items()})
@@ -306,7 +295,7 @@ def _workplace(root: Path) -> Iterator[Path]:
         # On the same disk, so that a track that is whole moves to its place in one step.
         folder = TemporaryDirectory(prefix=_PART, dir=root, ignore_cleanup_errors=True)
     except OSError as error:
-        raise _unwritable(root) from error
+        raise unwritable(root, error) from error
     with folder as name:
         yield Path(name)
 
@@ -320,17 +309,8 @@ def _remove_leftovers(root: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _unwritable(path: Path) -> InputError:
-    return InputError(
-        f"{path} cannot be written. Set AUDIOSTYLE_CACHE to a folder that you may write to, with "
-        "room on it."
-    )
-
-
 def _save(path: Path, song: Song, place: Path) -> None:
-    """Write a track with its labels in it; it appears whole or not at all."""
-    import soundfile
-
+    """Write a track with its labels in it."""
     y, sr = perform(song)
     labels = {
         "genre": song.genre,
@@ -340,15 +320,8 @@ def _save(path: Path, song: Song, place: Path) -> None:
         "key": song.key,
         "instruments": sorted({part.instrument for part in song.parts}),
     }
-    temporary = place / f"{uuid4().hex}.flac"  # several processes may make the same track
-    try:
-        with soundfile.SoundFile(temporary, "w", sr, 1, "PCM_16") as file:
-            file.title, file.artist, file.genre = song.name, song.artist, song.genre
-            file.comment = json.dumps(labels)
-            file.write(y)
-        os.replace(temporary, path)
-    except (OSError, soundfile.SoundFileError) as error:
-        raise _unwritable(path) from error
+    tags = {"title": song.name, "artist": song.artist, "genre": song.genre}
+    write_flac(path, y, sr, tags | {"comment": json.dumps(labels)}, place)
 
 
 def _labels(path: Path) -> dict[str, object]:

@@ -8,17 +8,14 @@ another one does, in the same time: what a translation ought to sound like.
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from uuid import uuid4
 
 from ...errors import InputError
-from ...settings import cache_dir, cores
-from ...training import progress
+from ...settings import cache_dir
+from .. import _made
 from ..catalogue import Dataset, Entry
 from .players import DOMAINS, render_piece
 from .playing import FIRST, SHIFTS, TAIL, PlayedNote, play, recordings, seconds
@@ -71,7 +68,7 @@ def find() -> Dataset | None:
     07_music_translation
     """
     dataset = _dataset(MINUTES, TEST_MINUTES, DOMAINS)
-    return None if _missing(dataset) else dataset
+    return None if _made.missing(dataset) else dataset
 
 
 def load(
@@ -115,9 +112,9 @@ def load(
     _check("minutes", minutes, _MOST)
     _check("test_minutes", test_minutes, _MOST_TEST)
     dataset = _dataset(minutes, test_minutes, _known(domains))
-    missing = _missing(dataset)
-    if missing:
-        _make(missing, dataset.root)
+    missing = _made.missing(dataset)
+    if missing:  # domain by domain, so that the notes of one are at hand
+        _made.make_all(partial(_save, dataset.root), missing, dataset.root, "Recordings")
     return dataset
 
 
@@ -172,44 +169,6 @@ def _folder() -> Path:
     return cache_dir() / f"{ENTRY.name}-{key}"
 
 
-def _missing(dataset: Dataset) -> list[str]:
-    here = {path.stem for path in dataset.root.glob("*.flac")}
-    return [name for name in dataset.files if name not in here]
-
-
-def _make(names: list[str], root: Path) -> None:
-    """Make recordings on all cores, domain by domain: so the notes of one are at hand."""
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(root, error) from error
-    pool = ThreadPoolExecutor(cores())
-    try:
-        for _ in progress(pool.map(partial(_save, root), names), "Recordings", total=len(names)):
-            continue
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
 def _save(root: Path, name: str) -> None:
-    """Write a recording; it appears whole or not at all, and two processes may do so at once."""
-    import soundfile
-
     y, sr = render_piece(name)
-    temporary = root / f".{uuid4().hex}"
-    try:
-        with soundfile.SoundFile(temporary, "w", sr, 1, "PCM_16", format="FLAC") as file:
-            file.title = name
-            file.write(y)
-        os.replace(temporary, root / f"{name}.flac")
-    except (OSError, soundfile.SoundFileError) as error:
-        raise _unwritable(root, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _unwritable(root: Path, error: Exception) -> InputError:
-    return InputError(
-        f"The cache {root} cannot be written: {error}. Set AUDIOSTYLE_CACHE to a folder that you "
-        "may write to, with room on it."
-    )
+    _made.write_flac(root / f"{name}.flac", y, sr, {"title": name}, root)

@@ -1,7 +1,8 @@
-"""What data sets of recordings with transcripts have in common: each needs the other."""
+"""What data sets of recordings have in common that come with a table of what they hold."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 
 def fault(path: Path) -> str | None:
@@ -18,20 +19,23 @@ def visible(folder: Path, *suffixes: str) -> list[Path]:
 
 
 def pair(
-    recordings: Iterable[Path], texts: Mapping[str, str], source: Path, root: Path
+    recordings: Iterable[Path], rows: Mapping[str, Any], source: Path, root: Path, lack: str
 ) -> tuple[dict[str, Path], dict[str, str]]:
-    """Bring recordings and transcripts together by the names of the files.
+    """Bring recordings and what is known of them together by the names of the files.
 
     Parameters
     ----------
     recordings : iterable of pathlib.Path
-        The files of one folder.
-    texts : mapping
-        The transcripts, by the names of the recordings without their endings.
+        The files.
+    rows : mapping
+        What is known, by the names of the recordings without their endings.
     source : pathlib.Path
-        Where the transcripts stand; its name gives its place to a recording that is not there.
+        Where that stands.
     root : pathlib.Path
         The folder of the data set.
+    lack : str
+        What to say of a recording without a row, before the name of the source: "has no transcript
+        in".
 
     Returns
     -------
@@ -41,19 +45,26 @@ def pair(
     """
     files: dict[str, Path] = {}
     skipped: dict[str, str] = {}
-    seen = set()
     for path in recordings:
-        seen.add(path.stem)
         reason = fault(path)
         if path.stem in files:
             reason = f"{path} is a double of {files[path.stem]}."
-        elif path.stem not in texts:
-            reason = reason or f"{path} has no transcript in {source}."
+        elif path.stem not in rows:
+            reason = reason or f"{path} {lack} {source}."
         if reason:
             skipped[path.relative_to(root).as_posix()] = reason
         else:
             files[path.stem] = path
-    for name in (name for name in texts if name not in seen):
-        place = source.relative_to(root).as_posix()
-        skipped[f"{place}: {name}"] = f"{source} has a text for {name}, of which there is no sound."
     return files, skipped
+
+
+def unheard(
+    recordings: Iterable[Path], texts: Mapping[str, str], source: Path, root: Path
+) -> dict[str, str]:
+    """Say which transcripts have no recording, by the place of the source and the name."""
+    there, place = {path.stem for path in recordings}, source.relative_to(root).as_posix()
+    return {
+        f"{place}: {name}": f"{source} has a text for {name}, of which there is no sound."
+        for name in texts
+        if name not in there
+    }
