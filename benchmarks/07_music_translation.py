@@ -18,7 +18,7 @@ decoder and with one for each kind; both learn with the ear of the paper, and tr
 `joins` measures how much more the spectrum changes at the joins of stretches than elsewhere, for
 shorter and longer warm-ups, before the desk. `ways` plays the same sketches with filters that are
 driven by noise, with decoders, and with decoders and the desk. `pairs` lets each kind be translated
-to each, and measures the result beside the true rendering.
+to each, and measures the result beside the true rendering; `kinds` says the same from kind to kind.
 
 `ears` and `confusion` ask fresh judges which kind plays. They learn from some pieces and are asked
 about others, all of them played by all kinds. In `ears` they see pictures of sound, from which no
@@ -54,7 +54,7 @@ from audiostyle_utils.wavenet import stretches
 chapter = load_chapter("07_music_translation")
 
 NAME = "07_music_translation"
-PARTS = ("generation", "joins", "training", "ways", "pairs", "ears", "confusion", "unseen")
+PARTS = ("generation", "joins", "training", "ways", "pairs", "kinds", "ears", "confusion", "unseen")
 PAPER_SR, PAPER_HOP = 16_000, 800
 FADE = 400  # samples in which one stretch passes into the next: what `generate` does by default
 KINDS = ensembles.DOMAINS
@@ -567,35 +567,41 @@ def called(classifier, sounds, sr):
     return classifier.predict([chapter.timbre_of(y, sr) for y in heard])
 
 
-def pairs(options):
-    """Translate each kind to each, and measure the results beside the true renderings."""
+def played_pairs(options):
+    """Let all kinds play test pieces; yield what belongs to each pair, and the classifier."""
     translator, card = chapter.load_translator(options.weights)
     size, sr = card["settings"]["size"], card["settings"]["size"]["sr"]
-    classifier, right = listener(sr, options.minutes)
     chosen = spread("test", options.tests, options.seconds, options)
     names = [(name, kind) for kind, some in chosen.items() for name in some]
     sources = [rendered(name, kind, sr, options.seconds) for name, kind in names]
     codes = [chapter.codes_of(translator, y) for y in sources]
-    found, said = {}, {}
     for number, target in enumerate(KINDS):
         heard = translations(translator, number, codes, size, options.temperature)
-        said[target] = called(classifier, heard, sr)
-        truths = [rendered(name, target, sr, options.seconds) for name, _ in names]
-        for k, source in enumerate(sources):
+        for k, ((name, kind), source, y) in enumerate(zip(names, sources, heard, strict=True)):
             other = sources[(k + len(sources) // len(KINDS)) % len(sources)]
-            all_measures = measured(source, heard[k], truths[k], other, classifier, target, sr)
-            for key, value in all_measures.items():
-                found.setdefault(key, np.full((len(names), len(KINDS)), np.nan))
-                found[key][k, KINDS.index(target)] = value
-    rows = pair_rows(found, [kind for _, kind in names]) + called_rows(said)
+            truth = rendered(name, target, sr, options.seconds)
+            n = min(x.size for x in (source, y, truth, other))
+            yield name, kind, target, [x[:n] for x in (source, y, truth, other)], sr
+
+
+def pairs(options):
+    """Translate each kind to each, and measure the results beside the true renderings."""
+    found = {}
+    for name, kind, target, sounds, sr in played_pairs(options):
+        classifier, right = listener(sr, options.minutes)
+        for way, key, value in measured(*sounds, classifier, target, sr):
+            found.setdefault((key, way), []).append((name, kind != target, value))
+    rows = pair_rows(found)
+    rows += [row("the instruments themselves: called what they are", k, right[k]) for k in KINDS]
     rows += [
-        row("the instruments themselves: called what they are", k, right[k], "") for k in KINDS
+        row("the instruments themselves: called what they are", ALL, np.mean([*right.values()]))
     ]
-    rows += [
-        row("the instruments themselves: called what they are", ALL, np.mean(list(right.values())))
-    ]
-    length = options.seconds
-    return rows, f"ensembles: {len(names)} test recordings of {length:g} s, each to six kinds"
+    return rows, said_of_pairs(options)
+
+
+def said_of_pairs(options):
+    count, length = options.tests * len(KINDS), options.seconds
+    return f"ensembles: {count} test recordings of {length:g} s, each to six kinds"
 
 
 def translations(translator, kind, codes, size, temperature, desk=True):
@@ -615,53 +621,63 @@ def translations(translator, kind, codes, size, temperature, desk=True):
 
 def measured(source, y, truth, other, classifier, target, sr):
     """Measure a translation, the true rendering, a copy of the source, and an unrelated pair."""
-    n = min(source.size, y.size, truth.size, other.size)
-    source, y, truth, other = (x[:n] for x in (source, y, truth, other))
-    ways = {"translation": (source, y), "true rendering": (source, truth)}
-    ways |= {"copy of the source": (source, source), "translation of another": (other, y)}
-    found = {}
-    for way, (heard, sound) in ways.items():
-        all_measures = chapter.measures_of(heard, sound, truth, sr)
-        all_measures["called the target"] = np.mean(called(classifier, [sound], sr) == target)
-        found |= {(way, key): value for key, value in all_measures.items() if key in SHOWN[way]}
-    return found
+    for way, sound in ((TRANSLATION, y), (TRUTH, truth), (COPY, source)):
+        yield way, CALLED, np.mean(called(classifier, [sound], sr) == target)
+    yield COPY, "distance to truth", metrics.log_spectral_distance(source, truth, sr)
+    for way, pair in ((TRANSLATION, (source, y)), (TRUTH, (source, truth)), (OTHER, (other, y))):
+        values = chapter.measures_of(*pair, truth, sr)
+        shown = (*SAME, *AGAINST_TRUTH) if way == TRANSLATION else SAME
+        yield from ((way, key, values[key]) for key in shown)
 
 
 SAME = ("pitch", "pitch, aligned", "chroma")
-SHOWN = {
-    "translation": (*SAME, "chroma, truth", "distance to truth", "roughness", "called the target"),
-    "true rendering": (*SAME, "called the target"),
-    "copy of the source": ("chroma, truth", "distance to truth", "called the target"),
-    "translation of another": SAME,
-}
-BETTER = {"distance to truth": "lower", "roughness": "lower"}
-ALL, OTHERS = "all", "another kind only"
+AGAINST_TRUTH = ("chroma, truth", "distance to truth", "roughness")
+TRANSLATION, TRUTH, COPY = "translation", "true rendering", "copy of the source"
+OTHER, CALLED = "translation of another piece", "called the target"
+UNITS, BETTER = {"distance to truth": "dB"}, {"distance to truth": "lower", "roughness": "lower"}
+ALL, OTHERS = "all", "to another kind"
 
 
-def pair_rows(found, kinds):
-    """Turn measures (recordings, targets) into rows, by target and on the whole."""
-    rows, own = [], np.array(kinds)[:, None] == np.array(KINDS)
-    for (way, key), values in found.items():
-        name, better = f"{way}: {key}", BETTER.get(key, "higher") if way == "translation" else None
-        unit = "dB" if key == "distance to truth" else ""
-        show = partial(row, name, unit=unit, better=better)
-        rows += [show(kind, values[:, k].mean()) for k, kind in enumerate(KINDS)]
-        rows += [show(ALL, values.mean()), show(OTHERS, values[~own].mean())]
-        ends = metrics.bootstrap_interval(values.mean(axis=1))  # by recording
-        rows += [show(f"{ALL}, {end}", x) for end, x in zip(("low", "high"), ends, strict=True)]
-    chroma = found["translation", "chroma"]
-    for kind in KINDS:
-        means = chroma[np.array(kinds) == kind].mean(axis=0)
-        rows += [row(f"chroma from {kind}", t, x) for t, x in zip(KINDS, means, strict=True)]
-    return rows
+def pair_rows(found):
+    """Turn measures of recordings into means, of all pairs and of those of two kinds.
+
+    A copy of the source is the true rendering where a kind is translated to itself. So it has a
+    mean of the other pairs only.
+    """
+    rows = []
+    for (key, way), values in found.items():
+        show = partial(row, unit=UNITS.get(key, ""), better=BETTER.get(key, "higher"))
+        others = np.array([value for _, different, value in values if different])
+        everything = np.array([value for _, _, value in values])
+        if way != COPY:
+            rows += [show(key, way, everything.mean())]
+        rows += [show(f"{key}, {OTHERS}", way, others.mean())]
+        if way == TRANSLATION:
+            names = {name: [v for n, _, v in values if n == name] for name, _, _ in values}
+            ends = metrics.bootstrap_interval(np.array([np.mean(v) for v in names.values()]))
+            for end, x in zip(("lower end", "upper end"), ends, strict=True):
+                rows += [row(key, f"{way}, {end}", x, UNITS.get(key, ""))]
+    return sorted(rows, key=lambda one: one["metric"])
+
+
+def kinds(options):
+    """Say from which kind to which the chords are kept, and what the results are called."""
+    chroma, said = {}, {}
+    for _, kind, target, (source, y, _, _), sr in played_pairs(options):
+        score = metrics.chroma_correlation(y, source, sr)
+        chroma.setdefault((kind, target), []).append(score)
+        said.setdefault(target, []).extend(called(listener(sr, options.minutes)[0], [y], sr))
+    rows = [row(f"chroma from {kind}", to, np.mean(v)) for (kind, to), v in chroma.items()]
+    rows = sorted(rows, key=lambda one: KINDS.index(one["metric"].removeprefix("chroma from ")))
+    return rows + called_rows(said), said_of_pairs(options)
 
 
 def called_rows(said):
     """Turn what the classifier called the translations to each target into rows."""
     return [
-        row(f"called {kind}", target, np.mean(verdicts == kind))
-        for target, verdicts in said.items()
+        row(f"called {kind}", target, np.mean(np.array(verdicts) == kind))
         for kind in KINDS
+        for target, verdicts in said.items()
     ]
 
 
@@ -908,14 +924,18 @@ def unseen(options):
     size = chapter.load_translator(options.weights)[1]["settings"]["size"]
     sr, rows = size["sr"], []
     classifier, _ = listener(sr, options.minutes)
+    given = {"weights": options.weights, "temperature": options.temperature}
     with TemporaryDirectory() as folder:
-        for name, path in unseen_files(Path(folder), options.unseen_seconds).items():
-            source, _ = audio.load(path, sr)
+        files = unseen_files(Path(folder), options.unseen_seconds)
+        sources = {name: audio.load(path, sr)[0] for name, path in files.items()}
+        for name, path in files.items():
             for target in ("piano", "organ"):
-                given = {"weights": options.weights, "temperature": options.temperature}
                 y, _ = chapter.translate_music(path, target, **given)
-                rows += unseen_rows(name, target, source[: y.size], y, classifier, sr)
+                rows += unseen_rows(name, target, sources, y, classifier, sr)
     return rows, f"librosa_examples, spoken, a whistle: {options.unseen_seconds:g} s at most"
+
+
+WHISTLES = {"whistle": 0, "whistle an octave higher": 12}  # semitones above the chapter's
 
 
 def unseen_files(folder, seconds):
@@ -923,12 +943,11 @@ def unseen_files(folder, seconds):
     examples = load_dataset("librosa_examples").files
     spoken = load_dataset("spoken")
     sentence = next(n for n, label in spoken.labels.items() if label["part"] == "test")
-    sources = {name: audio.load(examples[name], PAPER_SR)[0] for name in ("trumpet", "brahms")}
-    sources["nutcracker"] = audio.load(examples["nutcracker"], PAPER_SR)[0]
+    names = ("trumpet", "brahms", "nutcracker")
+    sources = {name: audio.load(examples[name], PAPER_SR)[0] for name in names}
     sources["spoken sentence"] = audio.load(spoken.files[sentence], PAPER_SR)[0]
-    sources["whistle"] = chapter.whistled(chapter.ODE, PAPER_SR)
-    higher = [note + 12 for note in chapter.ODE]
-    sources["whistle an octave higher"] = chapter.whistled(higher, PAPER_SR)
+    for name, above in WHISTLES.items():
+        sources[name] = chapter.whistled([note + above for note in chapter.ODE], PAPER_SR)
     paths = {}
     for name, y in sources.items():
         paths[name] = folder / f"{name.replace(' ', '_')}.wav"
@@ -936,15 +955,29 @@ def unseen_files(folder, seconds):
     return paths
 
 
-def unseen_rows(name, target, source, y, classifier, sr):
-    right = np.mean(called(classifier, [y], sr) == target)
-    level = 20 * np.log10(max(y.std(), 1e-6))
-    return [
-        row(f"{name}: chroma", target, metrics.chroma_correlation(y, source, sr), "", "higher"),
+def unseen_rows(name, target, sources, y, classifier, sr):
+    """Measure a translation of a source, beside the chroma of sources that it has not come from."""
+    strangers = [x for other, x in sources.items() if other.split()[0] != name.split()[0]]
+    right, loud = np.mean(called(classifier, [y], sr) == target), 20 * np.log10(y.std())
+    rows = [
+        row(f"{name}: chroma", target, same_chords(y, sources[name], sr), "", "higher"),
+        row(
+            f"{name}: chroma of others", target, np.mean([same_chords(y, x, sr) for x in strangers])
+        ),
         row(f"{name}: called the target", target, right),
-        row(f"{name}: level, 0 dB is full scale", target, level, "dB"),
+        row(f"{name}: level, 0 dB is full scale", target, loud, "dB"),
         row(f"{name}: samples that are cut", target, 100 * np.mean(np.abs(y) >= 0.999), "%"),
     ]
+    if name in WHISTLES:
+        kept = chapter.notes_kept(y, chapter.ODE, sr)
+        rows += [row(f"{name}: notes kept, of {len(chapter.ODE)}", target, kept, "", "higher")]
+    return rows
+
+
+def same_chords(y, other, sr):
+    """Return the correlation of the chroma of two sounds, for as long as both last."""
+    n = min(y.size, other.size)
+    return metrics.chroma_correlation(y[:n], other[:n], sr)
 
 
 # All parts

@@ -1,6 +1,8 @@
 """Chapter 7: each part beside its formula, training that stops and goes on, any recording in."""
 
 import copy
+import hashlib
+import json
 import math
 import os
 import subprocess
@@ -110,6 +112,13 @@ def test_a_number_that_cannot_be_is_refused_by_its_name(chapter, value):
         chapter.check_numbers(1, this=1, that=value)
 
 
+@pytest.mark.parametrize("value", [-0.1, "fast", None, True, math.nan, math.inf])
+def test_an_amount_that_cannot_be_is_refused_by_its_name(chapter, value):
+    chapter.check_amounts(0, this=0, that=0.5)
+    with pytest.raises(InputError, match="that is .*: give a number from 0 on"):
+        chapter.check_amounts(0, this=1, that=value)
+
+
 def test_words_and_files_that_are_not_known_are_refused(chapter, tmp_path):
     chapter.check_words("schedule", "paper", ("cosine", "paper"))
     with pytest.raises(InputError, match="schedule is 'linear': give one of cosine, paper"):
@@ -120,6 +129,43 @@ def test_words_and_files_that_are_not_known_are_refused(chapter, tmp_path):
         chapter.check_files("a.pt", None)
     with pytest.raises(InputError, match="my_recording is .*nothing.wav.*: there is no such file"):
         chapter.check_files(None, tmp_path / "nothing.wav")
+
+
+def test_a_rate_that_codes_do_not_divide_is_refused(chapter):
+    chapter.check_lengths(4, 8000, 2, 6, 256)
+    for sr in (11_025, 3980, 8000.0, "8000", True):
+        with pytest.raises(InputError, match="sr is .*: give a multiple of 20, and 4000 or more"):
+            chapter.check_lengths(4, sr, 2, 6, 256)
+
+
+@pytest.mark.parametrize(
+    ("sr", "blocks", "layers", "order", "back"),
+    [(8000, 2, 9, 256, 1278), (8000, 2, 9, 0, 1023), (16_000, 4, 10, 0, 4093), (8000, 1, 4, 0, 16)],
+)
+def test_pieces_are_longer_than_a_decoder_looks_back(chapter, sr, blocks, layers, order, back):
+    least = next(n for n in range(1, 99) if n * sr // 20 > back)
+    chapter.check_lengths(least, sr, blocks, layers, order)
+    if least > 1:
+        words = f"frames is {least - 1}: give {least} or more, to pass {back} samples"
+        with pytest.raises(InputError, match=words):
+            chapter.check_lengths(least - 1, sr, blocks, layers, order)
+    torch.manual_seed(0)
+    hand = chapter.folded(chapter.WaveNet(4, blocks, layers, order=order))
+    assert hand.past in (back, back + 1)
+
+
+def test_processes_share_kinds_out_evenly_or_not_at_all(chapter):
+    for count in (1, 2, 3, 6):
+        shares = [chapter.shared_out(6, process, count) for process in range(count)]
+        assert sorted(k for share, _ in shares for k in range(6)[share]) == list(range(6))
+        assert {len(range(6)[share]) for share, _ in shares} == {6 // count}
+        assert {times for _, times in shares} == {1}
+    for count in (7, 8, 16):  # each takes them all, so a step has that many times the pieces
+        share, times = chapter.shared_out(6, 1, count)
+        assert list(range(6)[share]) == list(range(6)) and times == count
+    for count in (4, 5):
+        with pytest.raises(InputError, match=f"processes is {count}: give .* divides the 6 kinds"):
+            chapter.shared_out(6, 0, count)
 
 
 # Eight bits
@@ -240,6 +286,22 @@ def test_every_tenth_recording_is_for_the_test(chapter, tmp_path, count, test):
     kind = chapter.kind_of(recordings(tmp_path / "mine", count))
     assert [path.name for path in kind.test] == [f"{k:02}.wav" for k in test]
     assert len(kind.learn) == count - len(test) and not set(kind.learn) & set(kind.test)
+
+
+def test_a_kind_that_is_all_for_the_test_is_split_anew(chapter, tmp_path, monkeypatch):
+    """NSynth's test split holds nothing else: none of it would be left to learn from."""
+    root = tmp_path / "nsynth" / "nsynth-test"
+    names = [f"guitar_acoustic_010-0{k}-100" for k in (60, 61, 62)]
+    note = {"instrument_family_str": "guitar", "instrument_source_str": "acoustic"}
+    (root / "audio").mkdir(parents=True)
+    for name in names:
+        sf.write(root / "audio" / f"{name}.wav", sine(440, 0.1, 16_000), 16_000)
+    rows = {name: note | {"pitch": 60, "velocity": 100} for name in names}
+    (root / "examples.json").write_text(json.dumps(rows))
+    monkeypatch.setenv("AUDIOSTYLE_DATA", str(tmp_path))
+    kind = chapter.kind_of("nsynth:guitar")
+    assert [path.stem for path in kind.learn] == names[:2]
+    assert [path.stem for path in kind.test] == names[2:]
 
 
 def test_a_kind_of_one_recording_is_refused(chapter, tmp_path):
@@ -739,6 +801,19 @@ def test_a_sample_changes_later_logits_only_and_as_far_as_stated(chapter, blocks
     assert chapter.folded(net).past in (reach, reach + 1)
 
 
+def test_a_sample_changes_forecasts_as_far_as_their_filter_reaches(chapter):
+    torch.manual_seed(0)
+    net = chapter.WaveNet(8, 2, 3, order=20).double()
+    filters = torch.full((7, 1, 20), 0.1)  # of each of the last twenty samples
+    q = torch.full((140, 1), 128)
+    other, codes = q.clone(), torch.cat([random_codes(7, 1), filters], dim=2).double()
+    other[40] = 255
+    with torch.no_grad():
+        changed = changed_at(net(q, codes), net(other, codes))
+    assert changed == list(range(41, 41 + 20 + 2 * 7))
+    assert chapter.folded(net).past in (20 + 2 * 7, 20 + 2 * 7 + 1)
+
+
 @pytest.mark.parametrize(("blocks", "layers"), SHAPES)
 def test_a_code_changes_no_logits_before_it(chapter, blocks, layers):
     torch.manual_seed(0)
@@ -768,10 +843,11 @@ def test_the_published_decoder_looks_back_a_quarter_of_a_second(chapter):
     assert 1 + sum(layer.dilation for layer in net.layers) == 4093
 
 
-def test_both_tables_begin_as_smooth_curves(chapter):
+def test_all_tables_begin_as_smooth_curves(chapter):
     torch.manual_seed(0)
-    net = chapter.WaveNet(64, 1, 1)
-    for table, curves in ((net.first.weight, 25), (net.last.weight, 26)):
+    net = chapter.WaveNet(64, 1, 1, order=4)
+    tables = ((net.first.weight, 25), (net.second.weight, 25), (net.last.weight, 26))
+    for table, curves in tables:
         rows = table.detach().double().numpy()
         values = np.linalg.svd(rows, compute_uv=False)
         assert (values > 1e-4 * values[0]).sum() <= curves  # any table of 64 has rank 64
@@ -1462,9 +1538,10 @@ def test_a_lesson_with_other_settings_is_refused(chapter, drafted):
         other = lesson._replace(**changed)
         with pytest.raises(InputError, match=words):
             chapter.learn_to_write(*writers(chapter), toy(), SIZE["sr"], other, folder)
-    sounds = toy() | {"sine": toy()["sine"][:-1]}
-    with pytest.raises(InputError, match="samples was"):
-        chapter.learn_to_write(*writers(chapter), sounds, SIZE["sr"], lesson, folder)
+    for other in (toy()["sine"][:-1], -toy()["sine"]):  # shorter, and as long
+        with pytest.raises(InputError, match="music was"):
+            given = toy() | {"sine": other}, SIZE["sr"], lesson, folder
+            chapter.learn_to_write(*writers(chapter), *given)
 
 
 def test_a_kind_with_less_sound_than_is_sketched_is_named(chapter, tmp_path):
@@ -1676,8 +1753,8 @@ def plan_of(chapter, **changed):
     return chapter.Plan(**plan | {"schedule": "paper"} | changed)
 
 
-def samples():
-    return {name: y.size for name, y in toy().items()}
+def fingerprints():
+    return {name: hashlib.sha256(y.tobytes()).hexdigest()[:16] for name, y in toy().items()}
 
 
 def without_seconds(history):
@@ -1743,8 +1820,9 @@ def test_a_checkpoint_with_other_settings_is_refused(chapter, tmp_path):
     for changed, words in (({"rate": 1e-3}, "rate was 0.002 and is 0.001"), ({"seed": 1}, "seed")):
         with pytest.raises(InputError, match=words):
             chapter.train(fresh(chapter), toy(), plan._replace(**changed), tmp_path)
-    with pytest.raises(InputError, match="samples was"):
-        chapter.train(fresh(chapter), {"x": toy()["sine"], **toy()}, plan, tmp_path)
+    for sounds in ({"x": toy()["sine"], **toy()}, toy() | {"sine": -toy()["sine"]}):
+        with pytest.raises(InputError, match="music was"):
+            chapter.train(fresh(chapter), sounds, plan, tmp_path)
     torch.manual_seed(0)
     with pytest.raises(InputError, match="confusion was 0.01 and is 0.5"):
         chapter.train(chapter.new_translator(SIZE, 2, True, 0.5), toy(), plan, tmp_path)
@@ -1935,7 +2013,7 @@ def test_a_killed_training_leaves_the_former_checkpoint_and_goes_on(chapter, unb
     resumed = chapter.new_translator(SIZE, 2)
     adam = torch.optim.Adam(resumed.parameters())
     settings = plan_of(chapter)._asdict() | {
-        "samples": samples(),
+        "music": fingerprints(),
         "confusion": 0.01,
         "held ear": None,
     }
@@ -2002,7 +2080,7 @@ def test_sixteen_bits_learn_and_stay_finite(chapter, processes):
     made = flat(np.load(processes / "half.npz"))
     assert np.isfinite(made).all()
     plan = plan_of(chapter, precision="bf16", steps=20, round_of=10)
-    settings = plan._asdict() | {"samples": samples(), "confusion": 0.01, "held ear": None}
+    settings = plan._asdict() | {"music": fingerprints(), "confusion": 0.01, "held ear": None}
     translator = fresh(chapter)
     parts = {"translator": translator, "adam": torch.optim.Adam(translator.parameters())}
     checkpoint = chapter.au.training.TorchCheckpoint(processes / "half", settings)
@@ -2080,12 +2158,12 @@ def test_codes_are_as_many_as_begun_frames(chapter, encoder, size, frames):
 
 @pytest.mark.parametrize("higher", [0, 1, 2])
 def test_what_lies_too_high_for_the_ear_is_heard_octaves_lower(chapter, higher):
-    y = chapter.levelled(chapter.whistled([72 + 12 * higher, 76 + 12 * higher], 8000, beat=1.0))
+    y = chapter.levelled(chapter.whistled([60 + 12 * higher, 64 + 12 * higher], 8000, beat=1.0))
     W, power = chapter.Spectrum(8000)(torch.tensor(y)[None])
     assert chapter.octaves_above(W) == higher
     lower = chapter.moved_by(W, -36 * higher)
     tones = chapter.tones_of(lower)[0]
-    for frames, note in ((slice(5, 15), 72), (slice(25, 35), 76)):
+    for frames, note in ((slice(5, 15), 60), (slice(25, 35), 64)):
         assert tones[frames, note - 33].all()  # semitones are counted from an A of 55 Hz
         assert tones[frames, 50 + (note - 33) % 12].all()
     translator = fresh(chapter, sr=8000).eval()
@@ -2381,6 +2459,19 @@ def test_a_whistle_has_the_pitch_of_each_beat(chapter, sr):
         assert 12 * np.log2(hertz / 440) + 69 == pytest.approx(note, abs=0.3)
 
 
+@pytest.mark.parametrize("sr", [8000, 11_025])
+def test_notes_are_counted_whose_tone_is_the_strongest(chapter, sr):
+    notes = [60, 62, 64, 65, 67, 69, 71, 72]
+    parts = [tone(note, 0.3, sr, overtones=3) for note in notes]
+    assert chapter.notes_kept(np.concatenate(parts), notes, sr) == 8
+    octaves = [note + 12 * (k % 2) for k, note in enumerate(notes)]
+    assert chapter.notes_kept(np.concatenate(parts), octaves, sr) == 8
+    assert chapter.notes_kept(np.concatenate(parts[1:] + parts[:1]), notes, sr) == 1  # 72 for 60
+    beside = [note + 1 for note in notes[:3]] + notes[3:]
+    assert chapter.notes_kept(np.concatenate(parts), beside, sr) == 5
+    assert chapter.notes_kept(np.zeros(8 * 2400, np.float32), notes, sr) <= 1
+
+
 MEASURES = [{"metric": "chroma", "value": 0.5, "low": 0.4, "high": 0.6, "data": "a test"}]
 
 
@@ -2444,6 +2535,7 @@ def recording(chapter, tmp_path):
         ({"sr": 11_025, "seconds": 0.4}, 0.4),
         ({"sr": 44_100, "name": "a.mp3"}, None),
         ({"gain": 8.0}, 0.3),
+        ({"name": "my_tune_2.wav"}, 0.3),
         ({"seconds": 0.05}, 0.05),
         ({"seconds": 0.05, "sr": 44_100}, 0.05),
         ({"gain": 0.001}, 0.3),

@@ -1,6 +1,7 @@
 """The repository agrees with itself: versions, commands, notebooks, licences, layers."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -405,6 +406,21 @@ def test_definition_cells_only_define(path):
 def test_a_chapter_records_what_it_measured(path):
     last = code_cells(path)[-1].source
     assert "record(" in last and path.stem in last
+
+
+@chapter_test
+def test_what_a_chapter_shows_of_results_has_been_measured(path):
+    kept = [
+        json.loads(file.read_text(encoding="utf-8")) for file in (ROOT / "results").glob("*.json")
+    ]
+    there = {(one["chapter"], one["profile"], one.get("variant") or "none") for one in kept}
+    cells = nbformat.read(path, as_version=4).cells
+    prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    blocks = re.findall(r"^```{results} (\S+)\n((?::.*\n)*)```", prose, re.MULTILINE)
+    for chapter, options in blocks:
+        given = dict(re.findall(r"^:(\w+): (.+)$", options, re.MULTILINE))
+        wanted = (chapter, given["profile"], given.get("variant", "none"))
+        assert wanted in there, f"{wanted}: measure it, and run make keep"
 
 
 @chapter_test

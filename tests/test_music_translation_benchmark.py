@@ -68,16 +68,20 @@ def test_a_change_is_looked_for_where_the_stretches_are_joined(bench):
     assert bench.change_at(y, [place - sr], sr) < 1
 
 
-def test_rows_of_pairs_tell_targets_and_sources_apart(bench, capsys):
-    names = bench.KINDS
-    values = np.tile(np.linspace(0, 0.5, 6), (6, 1)) + np.eye(6)
-    rows = bench.pair_rows({("translation", "chroma"): values}, list(names))
-    found = {(one["metric"], one["group"]): one["value"] for one in rows}
-    assert found["translation: chroma", names[0]] == pytest.approx(1 / 6)
-    assert found["translation: chroma", bench.ALL] == pytest.approx(values.mean())
-    assert found["translation: chroma", bench.OTHERS] == pytest.approx(0.25)
-    assert found[f"chroma from {names[2]}", names[2]] == pytest.approx(1.2)
-    assert len([one for one in rows if one["metric"].startswith("chroma from")]) == 36
+def test_rows_of_pairs_are_means_of_all_and_of_other_kinds(bench, capsys):
+    values = [("one", False, 1.0), ("one", True, 0.2), ("two", False, 0.8), ("two", True, 0.4)]
+    found = {("chroma", bench.TRANSLATION): values, ("distance to truth", bench.COPY): values}
+    rows = bench.pair_rows(found)
+    means = {(one["metric"], one["group"]): one["value"] for one in rows}
+    others = f"chroma, {bench.OTHERS}"
+    assert means["chroma", bench.TRANSLATION] == pytest.approx(0.6)
+    assert means[others, bench.TRANSLATION] == pytest.approx(0.3)
+    # Each recording has a mean of 0.6, so that nothing is left to chance.
+    for end in ("lower end", "upper end"):
+        assert means["chroma", f"{bench.TRANSLATION}, {end}"] == pytest.approx(0.6)
+    assert means[f"distance to truth, {bench.OTHERS}", bench.COPY] == pytest.approx(0.3)
+    assert ("distance to truth", bench.COPY) not in means  # it is the truth for its own kind
+    assert {one["unit"] for one in rows if one["metric"].startswith("distance")} == {"dB"}
 
 
 def test_what_translations_are_called_is_counted_by_target(bench, capsys):
@@ -125,14 +129,16 @@ def test_the_unseen_are_played_at_the_temperature_and_heard_in_pieces(bench, mon
         return 0.1 * whole, 8000
 
     monkeypatch.setattr(bench, "listener", lambda sr, minutes: (Organist(), {}))
-    monkeypatch.setattr(bench, "unseen_files", lambda folder, seconds: {"noise": seconds})
+    monkeypatch.setattr(bench, "unseen_files", lambda folder, seconds: {"noise": 1, "hiss": 2})
     monkeypatch.setattr(bench.audio, "load", lambda path, sr: (whole, sr))
     monkeypatch.setattr(bench.chapter, "translate_music", translate)
     rows, _ = bench.unseen(bench.options_of(["--temperature", "0.7"]))
     found = {(one["metric"], one["group"]): one["value"] for one in rows}
-    assert used == [0.7, 0.7]
+    assert used == [0.7] * 4
     assert found["noise: called the target", "organ"] == 0.5  # two pieces of four seconds
     assert found["noise: chroma", "piano"] == pytest.approx(1, abs=1e-3)
+    assert found["hiss: chroma of others", "piano"] == pytest.approx(1, abs=1e-3)  # the same noise
+    assert found["noise: level, 0 dB is full scale", "organ"] == pytest.approx(-20, abs=0.1)
 
 
 def numbers_by_kind(bench, width, seed, leak=0.0, pieces=20):

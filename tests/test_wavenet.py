@@ -39,6 +39,8 @@ def make_decoder(R=8, S=6, layers=5, latent=3, seed=0, **changed):
         "out_bias": bias(256),
         "dilations": 2 ** (np.arange(layers) % min(10, -(-layers // 2))),
     }
+    if changed.get("order") and "foretold" not in changed:
+        arrays["foretold"] = weights(256, R) * 16
     return wavenet.Decoder(**arrays | changed)
 
 
@@ -328,14 +330,12 @@ def test_one_stretch_is_what_draw_gives(temperature):
     streams=st.none() | st.integers(1, 6),
     warm_up=st.none() | st.integers(0, 50),
     fade=st.integers(0, 30),
-    warm=st.booleans(),
 )
 @settings(max_examples=60, deadline=None)
 def test_any_cut_gives_as_many_samples_as_the_codes_last(
-    frames, hop_length, streams, warm_up, fade, warm
+    frames, hop_length, streams, warm_up, fade
 ):
-    past = np.full(frames * hop_length, 90) if warm else None
-    knobs = {"streams": streams, "warm_up": warm_up, "fade": fade, "past": past}
+    knobs = {"streams": streams, "warm_up": warm_up, "fade": fade}
     try:
         y = wavenet.generate(SMALL, make_codes(frames), hop_length, **knobs)
     except InputError as error:
@@ -444,27 +444,13 @@ def test_the_seed_and_the_streams_decide():
     assert not np.array_equal(make(), make(streams=2))
 
 
-def test_a_past_stands_for_the_drawn_warm_up():
-    past = np.random.default_rng(6).integers(0, 256, 800)
-    cut = stretches.lay_out(800, SMALL.past, 3, 50, 20)
-    first, second, _ = stretches._streams(cut, 0, 40, HOP, 0, past)
-    assert first.given.size == 0
-    np.testing.assert_array_equal(second.given, past[cut.step : cut.step + 50])
-    y = wavenet.generate(SMALL, make_codes(40), HOP, streams=3, warm_up=50, fade=20, past=past)
-    drawn = wavenet.generate(SMALL, make_codes(40), HOP, streams=3, warm_up=50, fade=20)
-    join = cut.step + 50 + cut.search
-    np.testing.assert_array_equal(y[:join], drawn[:join])
-    assert not np.array_equal(y, drawn)
-
-
 @pytest.mark.parametrize("streams", [None, 1, 2])
 def test_recordings_made_together_are_those_made_alone(streams):
     recordings = [make_codes(frames, seed=frames) for frames in (30, 7, 60)]
-    pasts = [np.full(len(codes) * HOP, 100) for codes in recordings]
     knobs = {"seed": 2, "streams": streams, "warm_up": 20, "fade": 8}
-    together = wavenet.generate_many(SMALL, recordings, HOP, pasts=pasts, **knobs)
-    for y, codes, past in zip(together, recordings, pasts, strict=True):
-        alone = wavenet.generate(SMALL, codes, HOP, past=past, **knobs)
+    together = wavenet.generate_many(SMALL, recordings, HOP, **knobs)
+    for y, codes in zip(together, recordings, strict=True):
+        alone = wavenet.generate(SMALL, codes, HOP, **knobs)
         np.testing.assert_array_equal(y, alone)
 
 
@@ -551,7 +537,11 @@ def on_torch(decoder=SMALL, **knobs):
         (lambda: make_decoder(embed=np.float32(1)), "embed is a single number"),
         (lambda: make_decoder(foretold=np.zeros((255, 8))), "foretold has shape"),
         (lambda: make_decoder(order=-1), "order is -1"),
-        (lambda: draw(decoder=make_decoder(order=4)), "3 numbers wide.* 7"),
+        (lambda: make_decoder(order=4, foretold=None), "order is 4 and there is no foretold"),
+        (
+            lambda: draw(decoder=make_decoder(order=4)),
+            "3 numbers wide.* 7: 3 for the code, and 4 for its filter",
+        ),
         (lambda: make_decoder(gate=np.zeros((5, 16, 8))), "gate has shape"),
         (lambda: make_decoder(gate_codes=np.zeros((5, 2, 16))), "gate_codes has shape"),
         (lambda: make_decoder(gate_bias=np.zeros((5, 8))), "gate_bias has shape"),
@@ -609,12 +599,8 @@ def on_torch(decoder=SMALL, **knobs):
         (lambda: generate(streams=2, fade=400), "Give fewer streams"),
         (lambda: generate(warm_up=-1), "warm_up is -1"),
         (lambda: generate(fade=1.5), "fade is 1.5"),
-        (lambda: generate(past=SAMPLES), "past has shape"),
-        (lambda: generate(past=SAMPLES[:39, 0]), "past has 39 samples"),
-        (lambda: generate(past=UNIFORMS[:, 0]), "past has type float"),
         (lambda: wavenet.generate_many(SMALL, CODES, HOP), "recordings is a ndarray"),
         (lambda: wavenet.generate_many(SMALL, [], HOP), "recordings is empty"),
-        (lambda: wavenet.generate_many(SMALL, [CODES[:, 0]], HOP, pasts=[]), "0 pasts for 1"),
         (lambda: on_torch(device="nowhere"), "device is 'nowhere'"),
         (lambda: on_torch(device="cuda:99"), "no such GPU"),
         (lambda: on_torch(dtype=int), "dtype is"),

@@ -18,7 +18,7 @@ FOLDER = Entry(
     source="Your computer",
     size="As many as it holds",
     citation="Yours",
-    chapters=("05_melgan_vc",),
+    chapters=("05_melgan_vc", "07_music_translation"),
     kind="own copy",
 )
 
@@ -49,6 +49,7 @@ def load_domain(name: str | os.PathLike) -> Dataset:
     Chapter
     -------
     05_melgan_vc
+    07_music_translation
     """
     modules = {module.ENTRY.name: module for module in _MODULES}
     source, colon, wanted = os.fspath(name).partition(":")

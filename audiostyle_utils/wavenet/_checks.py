@@ -30,15 +30,16 @@ def dilations(x: np.ndarray, name: str) -> np.ndarray:
     return x.astype(np.int64)
 
 
-def codes(x: np.ndarray, latent: int, axes: tuple[str, ...]) -> np.ndarray:
-    """Return codes, whose last axis has one number for each channel, as float32."""
+def codes(x: np.ndarray, latent: int, order: int, axes: tuple[str, ...]) -> np.ndarray:
+    """Return codes as float32. Their last axis has the code, and its filter if there is one."""
     x = floats(x, "codes")
     if x.ndim != len(axes) or 0 in x.shape:
         raise InputError(f"codes has shape {x.shape}. Give ({', '.join(axes)}), none of them 0.")
-    if x.shape[-1] != latent:
+    if x.shape[-1] != latent + order:
+        parts = f": {latent} for the code, and {order} for its filter behind it" if order else ""
         raise InputError(
-            f"codes are {x.shape[-1]} numbers wide, and the decoder was made for {latent}. Give "
-            "the codes of its own encoder."
+            f"codes are {x.shape[-1]} numbers wide, and the decoder was made for {latent + order}"
+            f"{parts}. Give what its own encoder makes."
         )
     return x
 

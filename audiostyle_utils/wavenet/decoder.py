@@ -60,7 +60,7 @@ class Decoder:
     dilations : np.ndarray of whole numbers, shape (layers,)
         How far back each layer looks, in samples.
     foretold : np.ndarray, shape (256, residual), or None
-        What the sample that a filter foretells gives to the first layer. None means nothing.
+        What the sample that a filter foretells gives to the first layer. None only if `order` is 0.
     order : int
         Samples that a filter looks back; 0 if there are no filters.
 
@@ -98,7 +98,11 @@ class Decoder:
 
     def __post_init__(self) -> None:
         """Turn the arrays into float32 in one piece each, and check that they fit together."""
-        whole(self.order, "order", 0)
+        if whole(self.order, "order", 0) and self.foretold is None:
+            raise InputError(
+                f"order is {self.order} and there is no foretold. Give the table of what a sample "
+                "that a filter foretells is worth to the first layer."
+            )
         if self.foretold is None:
             object.__setattr__(self, "foretold", np.zeros(np.shape(self.embed)[1:], np.float32))
         for name in [field.name for field in fields(self) if field.name != "order"]:

@@ -101,7 +101,7 @@ def logits(decoder: Decoder, codes: np.ndarray, samples: np.ndarray, hop_length:
     decoder : Decoder
         Weights.
     codes : np.ndarray, shape (frames, streams, latent)
-        Codes, each of which holds for `hop_length` samples.
+        Codes, each of which holds for `hop_length` samples; with filters behind them as for `draw`.
     samples : np.ndarray of whole numbers, shape (time, streams)
         Mu-law codes.
     hop_length : int
@@ -158,7 +158,8 @@ def plan(
     07_music_translation
     """
     hop_length = whole(hop_length, "hop_length", 1)
-    codes = _checks.codes(codes, checked(decoder).width, ("frames", "streams", "latent"))
+    size = checked(decoder).latent, decoder.order
+    codes = _checks.codes(codes, *size, ("frames", "streams", "latent"))
     uniforms = _checks.uniforms(uniforms)
     (time, streams), frames = uniforms.shape, len(codes)
     if given is None:

@@ -14,7 +14,7 @@ from .decoder import Decoder
 from .drawing import Stream, checked, run
 
 # More streams than this save little: the weights are then fetched seldom enough. The number does
-# not depend on the machine, so that a seed gives the same sound everywhere.
+# not depend on the machine, so that a seed gives the same stretches everywhere.
 _MOST = 24
 _SHARE = 0.5  # that warm-ups may add to the samples of the recording
 
@@ -51,7 +51,6 @@ def generate(
     streams: int | None = None,
     warm_up: int | None = None,
     fade: int = 400,
-    past: np.ndarray | None = None,
 ) -> np.ndarray:
     """Make a recording of codes.
 
@@ -80,9 +79,6 @@ def generate(
         Samples that are thrown away; None means ``decoder.past``.
     fade : int
         Samples in which one stretch passes into the next.
-    past : np.ndarray of whole numbers, shape (frames * hop_length,), or None
-        Mu-law codes of a recording to warm up on, such as the one that `codes` come from. None
-        draws the warm-ups, too, from silence on.
 
     Returns
     -------
@@ -100,8 +96,7 @@ def generate(
     07_music_translation
     """
     knobs = {"seed": seed, "temperature": temperature, "streams": streams}
-    knobs |= {"warm_up": warm_up, "fade": fade, "pasts": None if past is None else [past]}
-    return generate_many(decoder, [codes], hop_length, **knobs)[0]
+    return generate_many(decoder, [codes], hop_length, warm_up=warm_up, fade=fade, **knobs)[0]
 
 
 def generate_many(
@@ -114,7 +109,6 @@ def generate_many(
     streams: int | None = None,
     warm_up: int | None = None,
     fade: int = 400,
-    pasts: Sequence[np.ndarray] | None = None,
 ) -> list[np.ndarray]:
     """Make several recordings at once; each comes out as `generate` makes it alone.
 
@@ -125,13 +119,11 @@ def generate_many(
     decoder : Decoder
         Weights.
     recordings : sequence of np.ndarray, each of shape (frames, latent)
-        Codes of each recording.
+        Codes of each recording, with filters behind them if the decoder has an order.
     hop_length : int
         Samples from one code to the next.
     seed, temperature, streams, warm_up, fade
         As for `generate`, for each recording.
-    pasts : sequence of np.ndarray, or None
-        One `past` for each recording, as for `generate`.
 
     Returns
     -------
@@ -141,22 +133,21 @@ def generate_many(
     Raises
     ------
     InputError
-        As for `generate`, or there is no recording, or not one past for each.
+        As for `generate`, or there is no recording.
 
     Chapter
     -------
     07_music_translation
     """
-    axes, width = ("frames", "latent"), checked(decoder).width
-    recordings = [_checks.codes(codes, width, axes) for codes in _sequence(recordings)]
+    size, axes = (checked(decoder).latent, decoder.order), ("frames", "latent")
+    recordings = [_checks.codes(codes, *size, axes) for codes in _sequence(recordings)]
     hop_length, seed = whole(hop_length, "hop_length", 1), whole(seed, "seed", 0)
     temperature = _checks.positive(temperature, "temperature")
     sizes = [len(codes) * hop_length for codes in recordings]
-    known = _pasts(pasts, sizes)
     cuts = [lay_out(size, decoder.past, streams, warm_up, fade) for size in sizes]
     first, parts = 0, []
-    for codes, cut, past in zip(recordings, cuts, known, strict=True):
-        parts += _streams(cut, first, len(codes), hop_length, seed, past)
+    for codes, cut in zip(recordings, cuts, strict=True):
+        parts += _streams(cut, first, len(codes), hop_length, seed)
         first += len(codes)
     samples = iter(run(decoder, np.concatenate(recordings), parts, temperature)[0])
     return [_joined(cut, samples, size) for cut, size in zip(cuts, sizes, strict=True)]
@@ -169,23 +160,6 @@ def _sequence(recordings: Sequence[np.ndarray]) -> list[np.ndarray]:
     if not recordings:
         raise InputError("recordings is empty. Give the codes of at least one recording.")
     return list(recordings)
-
-
-def _pasts(pasts: Sequence[np.ndarray] | None, sizes: list[int]) -> list[np.ndarray]:
-    """Return what each recording warms up on; nothing where it draws its warm-up."""
-    if pasts is None:
-        return [np.zeros(0, np.uint8)] * len(sizes)
-    if len(pasts) != len(sizes):
-        raise InputError(
-            f"There are {len(pasts)} pasts for {len(sizes)} recordings. Give one each."
-        )
-    pasts = [_checks.samples(past, "past", ("time",)) for past in pasts]
-    for past, size in zip(pasts, sizes, strict=True):
-        if past.size != size:
-            raise InputError(
-                f"past has {past.size} samples and the codes last for {size}. Give as many."
-            )
-    return pasts
 
 
 def lay_out(size: int, past: int, streams: int | None, warm_up: int | None, fade: int) -> Cut:
@@ -218,18 +192,14 @@ def lay_out(size: int, past: int, streams: int | None, warm_up: int | None, fade
     return Cut(streams, warm_up, fade, search, length, step)
 
 
-def _streams(
-    cut: Cut, first: int, frames: int, hop_length: int, seed: int, past: np.ndarray
-) -> list[Stream]:
+def _streams(cut: Cut, first: int, frames: int, hop_length: int, seed: int) -> list[Stream]:
     """Return the stretches of a recording whose codes begin at row `first` of all codes."""
     uniforms = np.random.default_rng(seed).random((cut.length, cut.streams))
-    result = []
+    result, nothing = [], np.zeros(0, np.uint8)  # all samples are drawn
     for k in range(cut.streams):
         times = k * cut.step + np.arange(cut.length)
         index = first + np.minimum(times // hop_length, frames - 1)
-        # The first stretch has nothing before it.
-        given = past[times[0] : times[0] + cut.warm_up] if k else past[:0]
-        result.append(Stream(index, uniforms[:, k], given))
+        result.append(Stream(index, uniforms[:, k], nothing))
     return result
 
 
