@@ -588,15 +588,10 @@ def pairs(options):
     """Translate each kind to each, and measure the results beside the true renderings."""
     found = {}
     for name, kind, target, sounds, sr in played_pairs(options):
-        classifier, right = listener(sr, options.minutes)
+        classifier, _ = listener(sr, options.minutes)
         for way, key, value in measured(*sounds, classifier, target, sr):
             found.setdefault((key, way), []).append((name, kind != target, value))
-    rows = pair_rows(found)
-    rows += [row("the instruments themselves: called what they are", k, right[k]) for k in KINDS]
-    rows += [
-        row("the instruments themselves: called what they are", ALL, np.mean([*right.values()]))
-    ]
-    return rows, said_of_pairs(options)
+    return pair_rows(found), said_of_pairs(options)
 
 
 def said_of_pairs(options):
@@ -632,10 +627,10 @@ def measured(source, y, truth, other, classifier, target, sr):
 
 SAME = ("pitch", "pitch, aligned", "chroma")
 AGAINST_TRUTH = ("chroma, truth", "distance to truth", "roughness")
-TRANSLATION, TRUTH, COPY = "translation", "true rendering", "copy of the source"
-OTHER, CALLED = "translation of another piece", "called the target"
+TRANSLATION, TRUTH, COPY, OTHER = "translation", "truth", "copy", "another piece"
+CALLED = "called the target"
 UNITS, BETTER = {"distance to truth": "dB"}, {"distance to truth": "lower", "roughness": "lower"}
-ALL, OTHERS = "all", "to another kind"
+OTHERS = "to another kind"
 
 
 def pair_rows(found):
@@ -656,20 +651,23 @@ def pair_rows(found):
             names = {name: [v for n, _, v in values if n == name] for name, _, _ in values}
             ends = metrics.bootstrap_interval(np.array([np.mean(v) for v in names.values()]))
             for end, x in zip(("lower end", "upper end"), ends, strict=True):
-                rows += [row(key, f"{way}, {end}", x, UNITS.get(key, ""))]
+                rows += [row(key, end, x, UNITS.get(key, ""))]
     return sorted(rows, key=lambda one: one["metric"])
 
 
 def kinds(options):
     """Say from which kind to which the chords are kept, and what the results are called."""
-    chroma, said = {}, {}
+    chroma, said, right = {}, {}, {}
     for _, kind, target, (source, y, _, _), sr in played_pairs(options):
+        classifier, right = listener(sr, options.minutes)
         score = metrics.chroma_correlation(y, source, sr)
         chroma.setdefault((kind, target), []).append(score)
-        said.setdefault(target, []).extend(called(listener(sr, options.minutes)[0], [y], sr))
+        said.setdefault(target, []).extend(called(classifier, [y], sr))
     rows = [row(f"chroma from {kind}", to, np.mean(v)) for (kind, to), v in chroma.items()]
     rows = sorted(rows, key=lambda one: KINDS.index(one["metric"].removeprefix("chroma from ")))
-    return rows + called_rows(said), said_of_pairs(options)
+    rows += called_rows(said)
+    rows += [row("true recordings: called what they are", kind, right[kind]) for kind in KINDS]
+    return rows, said_of_pairs(options)
 
 
 def called_rows(said):

@@ -78,7 +78,7 @@ def test_rows_of_pairs_are_means_of_all_and_of_other_kinds(bench, capsys):
     assert means[others, bench.TRANSLATION] == pytest.approx(0.3)
     # Each recording has a mean of 0.6, so that nothing is left to chance.
     for end in ("lower end", "upper end"):
-        assert means["chroma", f"{bench.TRANSLATION}, {end}"] == pytest.approx(0.6)
+        assert means["chroma", end] == pytest.approx(0.6)
     assert means[f"distance to truth, {bench.OTHERS}", bench.COPY] == pytest.approx(0.3)
     assert ("distance to truth", bench.COPY) not in means  # it is the truth for its own kind
     assert {one["unit"] for one in rows if one["metric"].startswith("distance")} == {"dB"}
