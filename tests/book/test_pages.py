@@ -207,7 +207,7 @@ def test_the_colab_button_opens_the_chapter(name, read):
 def test_a_page_is_light_without_its_sounds_and_pictures(name, read):
     page = read(name)
     text = re.sub(r"data:(audio|video|image)/[^\"')]*", "", page.path.read_text(encoding="utf-8"))
-    assert len(text.encode()) < 0.75 * MEGABYTE, f"{len(text.encode()) / MEGABYTE:.2f} MB"
+    assert len(text.encode()) < 0.8 * MEGABYTE, f"{len(text.encode()) / MEGABYTE:.2f} MB"
 
 
 @pytest.mark.parametrize("name", PAGES)
