@@ -629,7 +629,7 @@ SAME = ("pitch", "pitch, aligned", "chroma")
 AGAINST_TRUTH = ("chroma, truth", "distance to truth", "roughness")
 TRANSLATION, TRUTH, COPY, OTHER = "translation", "truth", "copy", "another piece"
 CALLED = "called the target"
-UNITS, BETTER = {"distance to truth": "dB"}, {"distance to truth": "lower", "roughness": "lower"}
+UNITS = {"distance to truth": "dB"}
 OTHERS = "to another kind"
 
 
@@ -641,7 +641,7 @@ def pair_rows(found):
     """
     rows = []
     for (key, way), values in found.items():
-        show = partial(row, unit=UNITS.get(key, ""), better=BETTER.get(key, "higher"))
+        show = partial(row, unit=UNITS.get(key, ""))
         others = np.array([value for _, different, value in values if different])
         everything = np.array([value for _, _, value in values])
         if way != COPY:
@@ -651,7 +651,7 @@ def pair_rows(found):
             names = {name: [v for n, _, v in values if n == name] for name, _, _ in values}
             ends = metrics.bootstrap_interval(np.array([np.mean(v) for v in names.values()]))
             for end, x in zip(("lower end", "upper end"), ends, strict=True):
-                rows += [row(key, end, x, UNITS.get(key, ""))]
+                rows += [show(key, end, x)]
     return sorted(rows, key=lambda one: one["metric"])
 
 
