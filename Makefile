@@ -6,15 +6,16 @@
 #   make bench CH=01           the chapter's benchmarks (P="--option value" goes to them)
 #   make keep CH=01            copy what its runs measured to results/, and what they trained
 #                              to audiostyle_utils/pretrained/
+#   make links REPO=owner/name point every link at your copy of the repository
 #   make clean                 remove what was built; .venv stays
 #
 # PROFILE is quick (the default), colab or full. PYTHON names a Python of 3.11 to 3.13.
 
 .DEFAULT_GOAL := help
-.PHONY: help env book test chapter bench keep clean
+.PHONY: help env book test chapter bench keep links clean
 
 PROFILE ?= quick
-export PROFILE CH P
+export PROFILE CH P REPO
 
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 RUN := .venv/bin/python -m book._tools
@@ -47,6 +48,9 @@ bench: env
 
 keep: env
 	@$(RUN).keep
+
+links: env
+	@$(RUN).links
 
 clean:
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis chapters/*.mp3

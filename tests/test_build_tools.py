@@ -14,7 +14,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from audiostyle_utils import pretrained, results
-from book._tools import bench, build, chapter, check, common, environment, execute, keep
+from book._tools import bench, build, chapter, check, common, environment, execute, keep, links
 from book._tools.common import ROOT, Book, BuildError
 
 TOC = """
@@ -361,6 +361,61 @@ def test_weights_that_are_not_whole_keep_nothing(book):
         "01_tiny.safetensors",
         "01_tiny.json",
     ]
+
+
+# Links
+
+
+@pytest.fixture
+def forked(book):
+    """A git checkout whose files name the repository in several ways."""
+    address = "https://github.com/first/the-book"
+    texts = {
+        "pyproject.toml": f'[project]\nname = "x"\n[project.urls]\nRepository = "{address}"\n',
+        "README.md": f"{address} {address}.git {address}/issues first/the-book.\n",
+        "near.md": "first/the-book-two first/the-book.js other-first/the-book first/the-books\n",
+        "colab.md": "https://colab.research.google.com/github/first/the-book/blob/main/a.ipynb\n",
+        "untracked.md": f"{address}\n",
+    }
+    for name, content in texts.items():
+        (book.root / name).write_text(content, encoding="utf-8")
+    (book.root / "sound.mp3").write_bytes(b"\xff\xfe first/the-book")
+    (book.root / "run").write_text(f"#!/bin/sh\n# {address}\n")
+    (book.root / "run").chmod(0o755)
+    subprocess.run(["git", "init", "-q"], cwd=book.root, check=True)
+    names = [name for name in [*texts, "sound.mp3", "run"] if name != "untracked.md"]
+    subprocess.run(["git", "add", *names], cwd=book.root, check=True)
+    return book
+
+
+def test_links_of_a_fork_point_at_it_and_back(forked):
+    before = {p.name: p.read_bytes() for p in forked.root.iterdir() if p.is_file()}
+    changed = links.point_at(forked, "Second-One/my.book_2")
+    assert sorted(changed) == ["README.md", "colab.md", "pyproject.toml", "run"]
+    new = "https://github.com/Second-One/my.book_2"
+    text = (forked.root / "README.md").read_text(encoding="utf-8")
+    assert text == f"{new} {new}.git {new}/issues Second-One/my.book_2.\n"
+    assert "/github/Second-One/my.book_2/blob/" in (forked.root / "colab.md").read_text()
+    assert os.access(forked.root / "run", os.X_OK)
+    links.point_at(forked, "first/the-book")
+    assert {p.name: p.read_bytes() for p in forked.root.iterdir() if p.is_file()} == before
+    assert links.point_at(forked, "first/the-book") == []
+
+
+@pytest.mark.parametrize(
+    "repo", ["", "owner", "a/b/c", "-a/b", "a--b/c", "a/b c", "a/b.git", "a/.."]
+)
+def test_what_is_no_repository_is_refused(forked, repo):
+    with pytest.raises(BuildError, match="give owner/name"):
+        links.point_at(forked, repo)
+
+
+def test_links_outside_of_git_are_refused(book):
+    (book.root / "pyproject.toml").write_text(
+        '[project]\nname = "x"\n[project.urls]\nRepository = "https://github.com/a/b"\n'
+    )
+    with pytest.raises(BuildError, match="is not a git checkout"):
+        links.point_at(book, "c/d")
 
 
 def test_a_benchmark_runs_and_its_failure_is_told(book, monkeypatch):
