@@ -6,13 +6,14 @@
 #   make bench CH=01           the chapter's benchmarks (P="--option value" goes to them)
 #   make keep CH=01            copy what its runs measured to results/, and what they trained
 #                              to audiostyle_utils/pretrained/
+#   make test-colab           two chapters with Colab's own versions (downloads several GB)
 #   make links REPO=owner/name point every link at your copy of the repository
 #   make clean                 remove what was built; .venv stays
 #
 # PROFILE is quick (the default), colab or full. PYTHON names a Python of 3.11 to 3.13.
 
 .DEFAULT_GOAL := help
-.PHONY: help env book test chapter bench keep links clean
+.PHONY: help env book test test-colab chapter bench keep links clean
 
 PROFILE ?= quick
 export PROFILE CH P REPO
@@ -39,6 +40,9 @@ book: env
 
 test: env
 	@$(RUN).check
+
+test-colab: env
+	@$(RUN).colab
 
 chapter: env
 	@$(RUN).chapter

@@ -172,11 +172,11 @@ def test_one_version_and_one_address_everywhere():
 
 
 def targets():
-    return set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):", text("Makefile"), re.MULTILINE))
 
 
 def test_readme_and_makefile_name_the_same_commands():
-    named = set(re.findall(r"\bmake ([a-z]+)\b(?= CH=| REPO=|`|\n| P=|$)", text("README.md")))
+    named = set(re.findall(r"\bmake ([a-z-]+)\b(?= CH=| REPO=|`|\n| P=|$)", text("README.md")))
     assert named - targets() == set()
     assert targets() - {"env"} - named == set()
     assert targets() == set(re.search(r"^\.PHONY: (.+)$", text("Makefile"), re.M)[1].split())
