@@ -2,19 +2,33 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from packaging.requirements import Requirement
 
 from audiostyle_utils import pretrained, results
-from book._tools import bench, build, chapter, check, common, environment, execute, keep, links
+from book._tools import (
+    bench,
+    build,
+    chapter,
+    check,
+    colab,
+    common,
+    environment,
+    execute,
+    keep,
+    links,
+)
 from book._tools.common import ROOT, Book, BuildError
 
 TOC = """
@@ -361,6 +375,46 @@ def test_weights_that_are_not_whole_keep_nothing(book):
         "01_tiny.safetensors",
         "01_tiny.json",
     ]
+
+
+# Colab
+
+
+def test_colabs_versions_are_exact_and_can_be_replaced_one_by_one():
+    listed = colab.pins([])
+    assert all(re.fullmatch(r"[a-z0-9-]+==\S+", line) for line in listed) and len(listed) > 100
+    changed = colab.pins(["torch==2.13.0", "Ipython_Genutils==1.0"])
+    assert [line for line in changed if line.startswith("torch==")] == ["torch==2.13.0"]
+    assert set(listed) - set(changed) == {line for line in listed if line.startswith("torch==")}
+    assert "Ipython_Genutils==1.0" in changed
+
+
+def test_what_the_chapters_need_at_least_is_not_more_than_colab_has():
+    """The floors in pyproject.toml are there so that Colab's own versions stay."""
+    floors = {requirement.name: requirement.specifier for requirement in declared()}
+    for line in colab.pins([]):
+        name, version = line.split("==")
+        assert name not in floors or version in floors[name], line
+
+
+def declared():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    listed = [*project["dependencies"], *extras["torch"], *extras["tensorflow"]]
+    return [Requirement(item) for item in listed]
+
+
+def test_a_python_that_is_not_colabs_is_refused(monkeypatch, tmp_path):
+    for name in ("python3", "mine"):
+        (tmp_path / name).write_text("#!/bin/sh\necho 2.7\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PYTHON", "mine")
+    version = colab.python_version()
+    with pytest.raises(BuildError, match=f"Colab has Python {re.escape(version)}.*PYTHON="):
+        colab.find_python()
+    (tmp_path / "mine").write_text(f"#!/bin/sh\necho {version}\n")
+    assert colab.find_python() == str(tmp_path / "mine")
 
 
 # Links
