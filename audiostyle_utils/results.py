@@ -210,6 +210,8 @@ def _machine() -> dict[str, Any]:
         "memory_gb": _memory_gb(),
         "gpu": _gpu(),
         "system": f"{platform.system()} {platform.machine()}",
+        # How many things ran at once, where a tool ran several: then no time is a measurement.
+        **({"at_once": int(at_once)} if (at_once := os.environ.get("AUDIOSTYLE_AT_ONCE")) else {}),
     }
 
 

@@ -202,19 +202,93 @@ def test_what_compiled_code_says_goes_to_the_log_and_warnings_do_not(book):
     assert "old name" in printed(target)[0] and "no GPU" not in printed(target)[0]
 
 
-# The second run
+# Under nbval
 
 
-def test_bounded_cells_must_print_the_same_again(book, capfd):
-    write(book.root, "import time\nprint(time.perf_counter_ns() > 0)", tags=["bounded"])
+def bounded(book, code, prints):
+    """A chapter with a cell that must print what its metadata say."""
+    path = write(book.root, "x = 6", code, "x + 1", tags=["bounded"])
+    notebook = nbformat.read(path, as_version=4)
+    first, middle, last = notebook.cells[1:]
+    first.metadata, last.metadata = {}, {}
+    middle.metadata["prints"] = prints
+    nbformat.write(notebook, path)
+    return path
+
+
+def test_a_bounded_cell_must_print_what_its_metadata_say(book, capfd):
+    bounded(book, "print('even:', x % 2 == 0)", "even: True\n")
     assert check.notebooks(book)
     assert check.notebooks(book)
-    assert "cached" in capfd.readouterr().out
-    write(book.root, "import time\nprint(time.perf_counter_ns())", tags=["bounded"])
+    assert "01_tiny: unchanged" in capfd.readouterr().out
+    bounded(book, "print('even:', x % 3 == 1)", "even: True\n")
     assert not check.notebooks(book)
+    assert "even: False" in capfd.readouterr().err
     assert not check.notebooks(book)
-    write(book.root, "import time\nprint(time.perf_counter_ns())")
+
+
+def test_the_run_of_nbval_is_the_one_that_the_book_shows(book):
+    bounded(book, "print('even:', x % 2 == 0)", "even: True\n")
+    (chapter_file,) = book.chapters()
+    execute.check(book, chapter_file, "quick", 60)
+    kept = book.executed(chapter_file, "quick")
+    before = kept.read_bytes()
+    assert run(book) == kept and kept.read_bytes() == before
+    assert printed(kept) == ["even: True\n"]
+    cells = nbformat.read(kept, as_version=4).cells
+    assert [cell.execution_count for cell in cells[1:]] == [1, 2, 3]
+    assert cells[3].outputs[0].data == {"text/plain": "7"}
+    # What nbclient gives is the same.
+    kept.unlink()
+    again = nbformat.read(run(book), as_version=4).cells
+    assert [cell.get("outputs") for cell in again] == [cell.get("outputs") for cell in cells]
+
+
+def test_a_copy_that_is_up_to_date_is_not_replaced_by_the_tests(book):
+    bounded(book, "import time\nprint(time.perf_counter_ns() > 0)", "True\n")
+    before = run(book).read_bytes()
     assert check.notebooks(book)
+    assert run(book).read_bytes() == before
+
+
+def test_a_cell_that_fails_under_nbval_is_shown(book, capfd):
+    write(book.root, "print('before')", "1 / 0", "print('after')")
+    assert not check.notebooks(book)
+    said = capfd.readouterr().err
+    assert "ZeroDivisionError" in said and "01_tiny" in said
+    assert not book.executed(book.chapters()[0], "quick").exists()
+    ran = book.build / "tested" / "quick" / "01_tiny.ipynb"
+    assert printed(ran) == ["before\n"]
+
+
+@pytest.mark.parametrize(("cores", "jobs", "threads"), [(1, 1, 1), (2, 2, 1), (8, 2, 4)])
+def test_what_runs_at_once_shares_the_cores(cores, jobs, threads, monkeypatch):
+    monkeypatch.setattr(check, "cores", lambda: cores)
+    for name in ("JOBS", "OMP_NUM_THREADS", "AUDIOSTYLE_AT_ONCE"):
+        monkeypatch.delenv(name, raising=False)
+    check.share_cores()
+    assert (check.jobs(), os.environ["OMP_NUM_THREADS"]) == (jobs, str(threads))
+    assert os.environ.get("AUDIOSTYLE_AT_ONCE", "1") == str(jobs)
+
+
+def test_jobs_are_a_whole_number(monkeypatch):
+    monkeypatch.setenv("JOBS", "4")
+    assert check.jobs() == 4
+    monkeypatch.setenv("JOBS", "many")
+    with pytest.raises(BuildError, match="JOBS is 'many'"):
+        check.jobs()
+
+
+def test_times_that_were_measured_beside_other_work_are_not_kept(book, monkeypatch):
+    monkeypatch.setenv("AUDIOSTYLE_AT_ONCE", "2")
+    metric = {"metric": "loss", "value": 1.0, "unit": ""}
+    given = {"data": "tones", "settings": {}, "seconds": 1.0, "folder": book.results}
+    results.record("01_tiny", [metric], **given)
+    with pytest.raises(BuildError, match="run make chapter CH=01 first"):
+        keep.keep(book, "01")
+    monkeypatch.delenv("AUDIOSTYLE_AT_ONCE")
+    results.record("01_tiny", [metric], **given)
+    assert [path.name for path in keep.keep(book, "01")] == ["01_tiny-quick.json"]
 
 
 # The pages

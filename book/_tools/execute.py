@@ -3,6 +3,8 @@
 import os
 import platform
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -10,8 +12,9 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
+from nbformat.v4 import new_output
 
-from book._tools.common import Book, BuildError, digest, write
+from book._tools.common import ROOT, Book, BuildError, digest, write
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -61,7 +64,7 @@ def execute(book: Book, chapter: Path, profile: str, seconds: int) -> Path:
     except BuildError as error:
         write(failed, nbformat.writes(notebook))
         raise BuildError(f"{error}\nWhat ran up to there: {failed}") from error
-    _mark(notebook, key)
+    notebook.metadata["audiostyle"] = {"key": key}
     write(target, nbformat.writes(notebook))
     failed.unlink(missing_ok=True)
     print(f"{chapter.stem} ({profile}): done in {time.monotonic() - start:.0f} s.", flush=True)
@@ -73,16 +76,72 @@ def execute_all(book: Book, profile: str, seconds: int) -> list[Path]:
     return [execute(book, chapter, profile, seconds) for chapter in book.chapters()]
 
 
-def _read_key(path: Path) -> str | None:
-    return nbformat.read(path, as_version=4).metadata.get("audiostyle", {}).get("key")
+def check(book: Book, chapter: Path, profile: str, seconds: int) -> str | None:
+    """Run a chapter under nbval, and keep its copy if there is none that is up to date.
+
+    A cell that is tagged "bounded" must print what its metadata say under "prints".
+
+    Parameters
+    ----------
+    book : Book
+    chapter : pathlib.Path
+        The notebook in chapters/.
+    profile : str
+    seconds : int
+        How long each cell may run.
+
+    Returns
+    -------
+    str or None
+        What nbval said, or None if the chapter is unchanged since it passed.
+
+    Raises
+    ------
+    BuildError
+        A cell failed, took too long or printed something else; the message is nbval's.
+    """
+    target, key = book.executed(chapter, profile), content_key(book, chapter, profile)
+    current = target.is_file() and _read_key(target) == key
+    stamp = book.build / "tested" / profile / f"{chapter.stem}.key"
+    if current and stamp.is_file() and stamp.read_text(encoding="utf-8") == key:
+        return None
+    reference, ran = _reference(book, chapter), book.build / "tested" / profile / chapter.name
+    said = _nbval(book, reference, ran, seconds)
+    if not current:
+        notebook = nbformat.read(ran, as_version=4)
+        notebook.metadata["audiostyle"] = {"key": key}
+        write(target, nbformat.writes(notebook))
+    write(stamp, key)
+    return said
 
 
-def _mark(notebook: NotebookNode, key: str) -> None:
-    notebook.metadata["audiostyle"] = {"key": key}
+def _reference(book: Book, chapter: Path) -> Path:
+    """Copy a chapter, with what its bounded cells must print as their outputs."""
+    notebook = nbformat.read(chapter, as_version=4)
     for cell in notebook.cells:
         if "bounded" in cell.metadata.get("tags", ()):
-            # The name by which nbval knows that a second run must print the same.
             cell.metadata["tags"] = [*cell.metadata["tags"], "nbval-check-output"]
+            cell.outputs = [new_output("stream", text=cell.metadata["prints"])]
+            cell.execution_count = 1
+    path = book.build / "tested" / "references" / chapter.name
+    write(path, nbformat.writes(notebook))
+    return path
+
+
+def _nbval(book: Book, reference: Path, ran: Path, seconds: int) -> str:
+    # The settings of the package's own tests do not fit notebooks.
+    options = ["-q", "-x", "-p", "no:cacheprovider", "-c", "/dev/null"]
+    options += [f"--rootdir={reference.parent}", "-p", "book._tools.nbval_keep"]
+    nbval = ["--nbval-lax", "--nbval-kernel-name=python3", f"--nbval-cell-timeout={seconds}"]
+    command = [sys.executable, "-m", "pytest", *options, *nbval, f"--keep-run={ran}", reference]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise BuildError(f"{reference.stem}\n{done.stdout}{done.stderr}What ran: {ran}")
+    return done.stdout.strip()
+
+
+def _read_key(path: Path) -> str | None:
+    return nbformat.read(path, as_version=4).metadata.get("audiostyle", {}).get("key")
 
 
 def _run(notebook: NotebookNode, chapter: Path, seconds: int, log: Path) -> None:

@@ -3,6 +3,7 @@
 Results go to results/, trained weights with their cards to audiostyle_utils/pretrained/.
 """
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -43,6 +44,12 @@ def _results(book: Book, chapter: str) -> list[Path]:
     found = sorted(book.results.glob(f"{chapter}-*.json"))
     if found:
         load_all(book.results)
+    for path in found:
+        if "at_once" in json.loads(path.read_text(encoding="utf-8"))["machine"]:
+            raise BuildError(
+                f"{path} was measured by make test, which runs several things at once, so that its "
+                f"times are too long: run make chapter CH={chapter.split('_')[0]} first."
+            )
     return found
 
 
