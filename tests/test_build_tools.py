@@ -244,6 +244,13 @@ def test_the_run_of_nbval_is_the_one_that_the_book_shows(book):
     assert [cell.get("outputs") for cell in again] == [cell.get("outputs") for cell in cells]
 
 
+def test_nbval_runs_a_chapter_in_its_folder(book):
+    write(book.root, "import os\nprint(os.getcwd())")
+    assert check.notebooks(book)
+    (folder,) = printed(book.executed(book.chapters()[0], "quick"))
+    assert folder.strip() == str(book.root / "chapters")
+
+
 def test_a_copy_that_is_up_to_date_is_not_replaced_by_the_tests(book):
     bounded(book, "import time\nprint(time.perf_counter_ns() > 0)", "True\n")
     before = run(book).read_bytes()

@@ -160,6 +160,8 @@ def _kernel(book: Book) -> Path:
             "-m",
             "ipykernel_launcher",
             "--log-level=ERROR",
+            # nbval would start it beside the copy that it runs; a chapter runs in its own folder.
+            f"--IPKernelApp.exec_lines=__import__('os').chdir({str(book.root / 'chapters')!r})",
             "-f",
             "{connection_file}",
         ],

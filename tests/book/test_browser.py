@@ -99,8 +99,21 @@ def test_every_formula_is_set(name, visit):
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
+def test_sounds_wait_until_the_reader_is_near(name, visit):
+    page = visit(name, PHONE)
+    page.wait_for_load_state("networkidle")
+    players = page.locator("audio:visible, video:visible")
+    waiting = players.evaluate_all("(players) => players.map((player) => player.preload)")
+    assert waiting.count("none") > len(waiting) / 2
+    players.last.scroll_into_view_if_needed()
+    page.wait_for_function("(player) => player.duration > 0", arg=players.last.element_handle())
+
+
+@pytest.mark.parametrize("name", [PAGES[0], *CHAPTERS])
 def test_every_player_plays(name, visit):
     page = visit(name, PHONE)
+    # Those in folded solutions, too.
+    page.evaluate("for (const folded of document.querySelectorAll('details')) folded.open = true")
     players = page.locator("audio")
     assert players.count() > 0
     for player in players.all():
@@ -164,9 +177,9 @@ def test_search_finds_a_term_of_the_glossary(size, visit):
     assert any("glossary" in (link.get_attribute("href") or "") for link in results.all())
 
 
-def test_a_card_of_the_first_page_opens_its_chapter(visit):
+def test_a_piece_of_the_first_page_opens_its_chapter(visit):
     page = visit(PAGES[0], PHONE)
-    page.locator(".audiostyle-card").first.click()
+    page.get_by_role("link", name="Open the chapter").first.click()
     page.wait_for_url(f"**/{CHAPTERS[0]}.html")
 
 
