@@ -426,10 +426,17 @@ def pages_whose_results_changed(app, env, added, changed, removed):
     ]
 
 
+def mend_roles(app, pagename, templatename, context, doctree):
+    """A list's entries are entries: screen readers pass over a role that is no longer in use."""
+    if body := context.get("body"):
+        context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')
+
+
 def setup(app):
     app.add_directive("results", Results)
     app.add_directive("catalogue", Catalogue)
     app.add_directive("sound", Sound)
+    app.connect("html-page-context", mend_roles)
     # Before Sphinx collects the images of a page.
     app.connect("doctree-read", keep_badges_local, priority=100)
     app.connect("env-get-outdated", pages_whose_results_changed)
