@@ -1,15 +1,19 @@
 """The questions of the chapters: right answers, mistakes, hints, and where they are asked."""
 
+import ast
 import json
+import re
+from itertools import pairwise
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 import torch
 import yaml
 from bs4 import BeautifulSoup
 
-from audiostyle_utils import InputError, check, exercises
+from audiostyle_utils import InputError, check, exercises, load_chapter
 from book._tools.common import Book, BuildError
 from book._tools.questions import made_from, main
 
@@ -272,3 +276,143 @@ def test_neither_reason_nor_hint_says_the_answer(name):
         answers = answers or [question["answer"]]
         words = [word.strip(".:;()") for word in said.casefold().split()]
         assert not {str(answer).casefold() for answer in answers} & set(words)
+
+
+# The chapters
+
+
+def cells(path):
+    return nbformat.read(path, as_version=4).cells
+
+
+def is_solution(cell):
+    return "hide-cell" in cell.metadata.get("tags", ())
+
+
+def calls(source):
+    """Yield each check("...", <expression>) of a cell, as question and expression."""
+    for node in ast.walk(ast.parse(without_commands(source))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "check":
+            yield node.args[0].value, node.args[1]
+
+
+def without_commands(source):
+    return "\n".join("" if line.lstrip()[:1] in "%!" else line for line in source.splitlines())
+
+
+def chapter_test(function):
+    return pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)(function)
+
+
+def in_chapter(path):
+    """The questions that a chapter asks, and the cells in which it answers them."""
+    code = [cell for cell in cells(path) if cell.cell_type == "code"]
+    found = [(cell, name, answer) for cell in code for name, answer in calls(cell.source)]
+    asked = [name for cell, name, _ in found if not is_solution(cell)]
+    answered = {name: cell for cell, name, _ in found if is_solution(cell)}
+    open_ones = [ast.unparse(answer) for cell, _, answer in found if not is_solution(cell)]
+    return asked, answered, open_ones
+
+
+@chapter_test
+def test_each_question_is_asked_once_with_dots_and_answered_in_a_solution(path):
+    asked, answered, open_ones = in_chapter(path)
+    number = path.stem.split("_")[0]
+    assert sorted(asked) == sorted(answered)
+    assert sorted(asked) == [name for name in sorted(QUESTIONS) if name.startswith(f"{number}-")]
+    assert len(asked) >= 4
+    assert set(open_ones) == {"..."}
+
+
+def test_every_question_belongs_to_a_chapter():
+    numbers = {path.stem.split("_")[0] for path in CHAPTERS}
+    assert {name.split("-")[0] for name in QUESTIONS} == numbers
+
+
+@chapter_test
+def test_a_question_stands_in_prose_above_its_cell_and_its_solution_below(path):
+    found = cells(path)
+    for number, cell in enumerate(found):
+        if cell.cell_type == "code" and not is_solution(cell) and list(calls(cell.source)):
+            text = found[number - 1].source
+            assert found[number - 1].cell_type == "markdown" and "**Check yourself.**" in text
+            (name, _) = next(calls(cell.source))
+            assert list(map(first, calls(found[number + 1].source))) == [name]
+            for choice in QUESTIONS[name].get("choices", []):
+                assert f'`"{choice}"`' in text, f"{name} does not name its choice {choice}"
+
+
+def first(pair):
+    return pair[0]
+
+
+@chapter_test
+def test_computed_answers_are_right(path):
+    _, answered, _ = in_chapter(path)
+    known = vars(load_chapter(path))
+    for name, cell in answered.items():
+        *lines, last = ast.parse(cell.source).body
+        names = dict(known)
+        exec(compile(ast.Module(lines, []), name, "exec"), names)
+        verdict = eval(compile(ast.Expression(last.value), name, "eval"), names)
+        assert verdict, f"{name}: {verdict}"
+
+
+@chapter_test
+def test_no_cell_needs_what_only_a_solution_defines(path):
+    kept, solved = set(), set()
+    for cell in cells(path):
+        if cell.cell_type == "code":
+            nodes = list(ast.walk(ast.parse(without_commands(cell.source))))
+            if is_solution(cell):
+                solved |= set(defined(nodes))
+            else:
+                used = {node.id for node in nodes if isinstance(node, ast.Name)}
+                kept |= set(defined(nodes))
+                assert not used & solved - kept, f"{cell.id} needs {used & solved - kept}"
+
+
+def defined(nodes):
+    """Yield the names that some code gives a meaning."""
+    for node in nodes:
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (alias.asname or alias.name.split(".")[0] for alias in node.names)
+
+
+@chapter_test
+def test_what_discusses_a_solution_is_tagged(path):
+    """Students do not get these cells, so no exercise may stand in one."""
+    for above, cell in pairwise(cells(path)):
+        if "solution-text" in cell.metadata.get("tags", ()):
+            assert cell.cell_type == "markdown" and is_solution(above), cell.id
+            assert not re.search(r"^\*\*\d\. |^#", cell.source, re.MULTILINE), cell.id
+
+
+# Slides
+
+
+def slide_type(cell):
+    return cell.metadata.get("slideshow", {}).get("slide_type")
+
+
+@chapter_test
+def test_a_chapter_has_the_slides_of_a_lecture(path):
+    kinds = [slide_type(cell) for cell in cells(path)]
+    assert set(kinds) <= {None, "slide", "subslide", "fragment", "notes"}
+    assert 12 <= kinds.count("slide") + kinds.count("subslide") <= 35
+    assert kinds[0] == "slide"
+    assert any("What to remember" in cell.source for cell in cells(path) if slide_type(cell))
+
+
+@chapter_test
+def test_what_is_on_a_slide_fits_on_it(path):
+    for cell in cells(path):
+        if slide_type(cell) not in (None, "notes"):
+            prose = cell.cell_type == "markdown"
+            assert not prose or len(cell.source.split()) <= 110, f"{cell.id} is too long"
+            assert prose or len(cell.source.splitlines()) <= 12, f"{cell.id} is too long"
+            assert not is_solution(cell), f"{cell.id} is a solution"
