@@ -416,3 +416,12 @@ def test_what_is_on_a_slide_fits_on_it(path):
             assert not prose or len(cell.source.split()) <= 110, f"{cell.id} is too long"
             assert prose or len(cell.source.splitlines()) <= 12, f"{cell.id} is too long"
             assert not is_solution(cell), f"{cell.id} is a solution"
+
+
+@chapter_test
+def test_a_question_has_a_slide_of_its_own(path):
+    shown = [cell for cell in cells(path) if slide_type(cell)]
+    for cell, after in pairwise(shown):
+        if cell.source.startswith("**Check yourself.**"):
+            assert slide_type(cell) == "subslide", cell.id
+            assert slide_type(after) in ("slide", "subslide"), f"{after.id} stands below a question"
