@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "InputError": "errors",
+    "check": "exercises",
     "load_chapter": "chapters",
     "load_dataset": "datasets",
 }
@@ -18,6 +19,7 @@ _MODULES = (
     "chapters",
     "datasets",
     "errors",
+    "exercises",
     "features",
     "metrics",
     "microphone",

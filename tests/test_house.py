@@ -31,7 +31,8 @@ TOP_LEVEL = set(
 LAYERS = [
     {"errors"},
     {"_checks"},
-    {"settings", "training", "pretrained", "pictures", "_kept", "_downloads"},
+    {"settings", "training", "pretrained", "pictures", "_kept", "_downloads"}
+    | {"exercises"},
     {"audio", "spectra", "soundfont"},
     {"features", "metrics", "microphone", "ngrams", "scores", "speech", "_espeak", "visuals"}
     | {"wavenet"},
@@ -510,7 +511,7 @@ def inner_imports(path):
             base = ".".join([*start, *filter(None, [node.module])])
             dotted |= {f"{base}.{alias.name}" for alias in node.names}
     names = {name.split(".")[1] for name in dotted if name.startswith("audiostyle_utils.")}
-    lazy = {"InputError": "errors", "load_chapter": "chapters", "load_dataset": "datasets"}
+    lazy = audiostyle_utils._LAZY
     return {lazy.get(name, name) for name in names}
 
 

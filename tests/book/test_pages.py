@@ -255,3 +255,10 @@ def test_the_commands_of_the_set_up_page_exist():
     )
     for variable in set(re.findall(r"AUDIOSTYLE_[A-Z]+", text)):
         assert f'"{variable}"' in settings
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_questions_are_open_and_their_solutions_right(name, read):
+    verdicts = [shown.strong.text for shown in read(name).article.select("div[role=status]")]
+    assert verdicts.count("Right.") == verdicts.count("No answer yet") >= 4
+    assert set(verdicts) == {"Right.", "No answer yet"}
