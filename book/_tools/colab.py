@@ -121,6 +121,8 @@ def run_chapter(book: Book, python: str | Path, number: str) -> Path:
     command += [f"--ExecutePreprocessor.timeout={cell_seconds()}", "--output-dir", target, chapter]
     # What is tried is what was installed, and not the folder beside it.
     surroundings = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    # Without it the debugger that every kernel loads warns about Python's own modules.
+    surroundings["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
     print(f"{chapter.stem}: running with Colab's versions ...", flush=True)
     _call(command, f"{chapter.stem} fails with Colab's versions", env=surroundings)
     return target / chapter.name

@@ -273,7 +273,7 @@ def recorded(book: Book, chapter: str, began: datetime.datetime) -> dict[str, An
 def summary(about: Mapping[str, str], outcomes: Sequence[Outcome]) -> str:
     """Return the page that tells what was run, what was measured, and what is wrong."""
     wrong = [f"- {one.chapter}: {text}" for one in outcomes for text in one.problems]
-    lines = ["# The chapters on a graphics card", ""]
+    lines = ["# What the chapters measured, beside their bounds", ""]
     lines += [f"- {name}: {value}" for name, value in about.items()]
     lines += ["", *(["What is wrong:", "", *wrong] if wrong else ["Nothing is out of bounds."]), ""]
     lines += [
