@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_notebook, writes
 
 from audiostyle_utils.results import load_all
 from book._tools import gpu
-from book._tools.common import ROOT, BuildError
+from book._tools.common import ROOT, Book, BuildError
 from book._tools.gpu import Bound, GpuBook, Outcome, Row
 
 FILE = ROOT / "results" / "bounds" / "colab.json"
@@ -142,7 +142,7 @@ def outcomes():
     ]
     good = Outcome("01_one", 12.4, True, "A card", [Row("error", "a|b", 0.1, "dB", bound)])
     bad = Outcome("02_two", 3.6, False, None, rows, gpu.problems_of(rows))
-    return [good, bad, Outcome("03_three", problems=["cell [2] failed"])]
+    return [good, bad, Outcome("03_three", problems=["a cell failed"])]
 
 
 def test_the_summary_is_one_table_with_every_metric():
@@ -162,7 +162,7 @@ def test_the_summary_is_one_table_with_every_metric():
     assert rows[3][:4] == ["02_two", "4", "**failed**", "the processor"]
     assert rows[3][-1] == "**no**" and rows[4][-2:] == ["", ""]
     assert rows[5][4:] == ["lost", "", "at least 1", "**no**"]
-    assert rows[6][0] == "03_three" and rows[6][2] == "not run"
+    assert rows[6][0] == "03_three" and rows[6][2] == "**failed**"
 
 
 def test_the_summary_begins_with_what_is_wrong():
@@ -171,7 +171,7 @@ def test_the_summary_begins_with_what_is_wrong():
     assert wrong == [
         "- 02_two: error, a|b: is 0.25, and has to be 0 to 0.2 (why)",
         "- 02_two: lost: was not recorded, and has to be at least 1",
-        "- 03_three: cell [2] failed",
+        "- 03_three: a cell failed",
     ]
     assert "Nothing is out of bounds." in gpu.summary({}, outcomes()[:1])
 
@@ -181,7 +181,7 @@ def test_the_summary_for_programs_says_the_same():
     assert told["Device"] == "A card"
     inside = [[row["inside"] for row in one["rows"]] for one in told["chapters"]]
     assert inside == [[True], [False, None, False], []]
-    assert told["chapters"][2]["problems"] == ["cell [2] failed"]
+    assert told["chapters"][2]["problems"] == ["a cell failed"]
 
 
 # The card
@@ -256,19 +256,37 @@ def chapter(book, code):
     return path
 
 
-def test_a_chapter_runs_twice_and_what_it_measured_is_compared(tiny, capfd):
+def test_a_chapter_runs_and_what_it_measured_is_compared(tiny):
     bounds = [Bound("sum", None, 3, None, "why")]
     outcome = gpu.check_chapter(tiny, chapter(tiny, CODE), "cpu", bounds)
-    assert "1 passed" in capfd.readouterr().out
     assert outcome.nbval is True and outcome.seconds > 0
     assert outcome.problems == ["sum: is 2, and has to be at least 3 (why)"]
-    assert tiny.executed(Path("01_tiny.ipynb"), "quick").is_relative_to(tiny.root / "_build/gpu")
+    kept = tiny.executed(Path("01_tiny.ipynb"), "quick")
+    assert kept.is_file() and kept.is_relative_to(tiny.root / "_build" / "gpu")
 
 
-def test_a_chapter_that_fails_is_a_problem_and_no_end(tiny):
+def test_a_chapter_that_fails_is_a_problem_and_no_end(tiny, capfd):
     outcome = gpu.check_chapter(tiny, chapter(tiny, "1 / 0"), "cpu", [])
-    assert (outcome.nbval, outcome.rows) == (None, [])
-    assert "cell [1] failed with ZeroDivisionError" in outcome.problems[0]
+    assert (outcome.nbval, outcome.rows) == (False, [])
+    (said,) = outcome.problems
+    assert said == "it failed under nbval: ZeroDivisionError: division by zero"
+    assert "1 / 0" in capfd.readouterr().err
+
+
+def test_keras_calculates_with_torch_where_a_chapter_leaves_it_open(tmp_path, monkeypatch):
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    chapters = Book(ROOT).chapters()
+    told = {}
+    for path in chapters:
+        with gpu.keras_with_torch(path):
+            told[path.stem[:2]] = os.environ.get("KERAS_BACKEND")
+        assert "KERAS_BACKEND" not in os.environ
+    assert {told[number] for number in ("02", "03", "04")} == {"torch"}
+    assert told["01"] is None
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    with gpu.keras_with_torch(chapters[1]):
+        assert os.environ["KERAS_BACKEND"] == "jax"
+    assert os.environ["KERAS_BACKEND"] == "jax"
 
 
 def result(book, **changed):

@@ -1,33 +1,35 @@
 """Run the chapters on a graphics card, and compare what they measure with bounds.
 
-Each chapter is executed, and then a second time under nbval. The numbers that it records are laid
-beside results/bounds/colab.json. The chapters with Keras calculate with PyTorch here, so that one
-library alone has to find the card. What comes of it is in _build/gpu/summary.md.
+Each chapter runs under nbval, which compares what its bounded cells print. The numbers that it
+records are laid beside results/bounds/colab.json. The chapters with Keras calculate with PyTorch
+here, so that one library alone has to find the card. What comes of it is in _build/gpu/summary.md.
 """
 
 import argparse
+import contextlib
 import datetime
 import json
 import os
 import platform
+import re
 import shlex
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from audiostyle_utils.results import load_all
-from book._tools.check import nbval
+from book._tools import execute
 from book._tools.common import Book, BuildError, cell_seconds, prepare, profile, run, write
-from book._tools.execute import execute
 
 # A chapter may train in one cell for longer than a page of the book may take to build.
 CELL_SECONDS = 7200
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 ASK = """
 import json, torch
 card = torch.cuda.is_available()
@@ -96,7 +98,7 @@ class Outcome:
 
     chapter: str
     seconds: float = 0.0
-    nbval: bool | None = None
+    nbval: bool = False
     saw: str | None = None
     rows: list[Row] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -212,14 +214,13 @@ def _prepare(book: Book, device: str) -> str:
         name = find_card(_ask_torch())
     else:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    os.environ.setdefault("KERAS_BACKEND", "torch")
     os.environ.setdefault("AUDIOSTYLE_CELL_TIMEOUT", str(CELL_SECONDS))
     prepare(book, profile(), f"make test-gpu PROFILE={profile()}")
     return name
 
 
 def check_chapter(book: Book, chapter: Path, device: str, bounds: Sequence[Bound]) -> Outcome:
-    """Run a chapter twice, and compare what it measured.
+    """Run a chapter under nbval, and compare what it measured.
 
     Parameters
     ----------
@@ -232,24 +233,48 @@ def check_chapter(book: Book, chapter: Path, device: str, bounds: Sequence[Bound
     outcome = Outcome(chapter.stem)
     began = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
     start = time.monotonic()
+    print(f"{chapter.stem} ({profile()}): running ...", flush=True)
     try:
-        executed = execute(book, chapter, profile(), cell_seconds())
+        with keras_with_torch(chapter):
+            execute.check(book, chapter, profile(), cell_seconds())
+        outcome.nbval = True
     except BuildError as error:
-        outcome.problems.append(str(error))
-        return outcome
+        print(error, file=sys.stderr, flush=True)
+        outcome.problems.append("it failed under nbval: " + _last_words(str(error)))
     outcome.seconds = time.monotonic() - start
-    outcome.nbval = nbval(book, executed)
-    if not outcome.nbval:
-        outcome.problems.append("its second run, under nbval, failed: it says why above")
     _measure(outcome, recorded(book, chapter.stem, began), device, bounds)
     return outcome
+
+
+@contextlib.contextmanager
+def keras_with_torch(chapter: Path) -> Iterator[None]:
+    """Let a chapter that leaves the choice open calculate with PyTorch, unless one is set.
+
+    Chapter 1 is written with TensorFlow itself, and is left as it is.
+    """
+    mine = "KERAS_BACKEND" not in os.environ
+    if mine and "KERAS_BACKEND" in chapter.read_text(encoding="utf-8"):
+        os.environ["KERAS_BACKEND"] = "torch"
+    try:
+        yield
+    finally:
+        if mine:
+            os.environ.pop("KERAS_BACKEND", None)
+
+
+def _last_words(said: str) -> str:
+    """Return the line that tells most: the error's own, if there is one."""
+    lines = [_COLOURS.sub("", line).strip() for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"(E\s+)?[\w.]*(Error|Exception|Timeout)\b", line)]
+    return (errors or lines)[-1]
 
 
 def _measure(
     outcome: Outcome, record: Mapping[str, Any] | None, device: str, bounds: Sequence[Bound]
 ) -> None:
     if record is None:
-        outcome.problems.append("it recorded nothing in this run")
+        # A chapter records in its last cell, so one that failed has said why.
+        outcome.problems += ["it recorded nothing in this run"] if outcome.nbval else []
         return
     outcome.saw = record["machine"]["gpu"]
     outcome.rows = compare(record["metrics"], bounds)
@@ -280,7 +305,7 @@ def summary(about: Mapping[str, str], outcomes: Sequence[Outcome]) -> str:
         "The bounds are in results/bounds/colab.json, with the reason for each. A metric without "
         "them is shown and not judged.",
         "",
-        "| Chapter | Seconds | Second run | Saw | Metric | Value | Bounds | Inside |",
+        "| Chapter | Seconds | nbval | Saw | Metric | Value | Bounds | Inside |",
         "|---|---|---|---|---|---|---|---|",
     ]
     return "\n".join([*lines, *(line for one in outcomes for line in _lines(one))]) + "\n"
@@ -288,8 +313,8 @@ def summary(about: Mapping[str, str], outcomes: Sequence[Outcome]) -> str:
 
 def _lines(outcome: Outcome) -> list[str]:
     word = {True: "yes", False: "**no**", None: ""}
-    again = {True: "passed", False: "**failed**", None: "not run"}[outcome.nbval]
-    front = [outcome.chapter, f"{outcome.seconds:.0f}", again, outcome.saw or "the processor"]
+    passed = "passed" if outcome.nbval else "**failed**"
+    front = [outcome.chapter, f"{outcome.seconds:.0f}", passed, outcome.saw or "the processor"]
     lines = []
     for row in outcome.rows or [Row("", None, None, "", None)]:
         name = ", ".join(filter(None, (row.metric, row.group)))
@@ -327,7 +352,7 @@ def _about(device: str) -> dict[str, str]:
         "Device": device,
         "Profile": profile(),
         "Date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "Keras calculates with": os.environ["KERAS_BACKEND"],
+        "Keras calculates with": os.environ.get("KERAS_BACKEND", "torch"),
         "Python": platform.python_version(),
         **{name: metadata.version(name) for name in wanted},
     }
