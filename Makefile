@@ -7,7 +7,7 @@
 #   make keep CH=01            copy what its runs measured to results/, and what they trained
 #                              to audiostyle_utils/pretrained/
 #   make test-gpu              the chapters on a graphics card, against bounds (CH="06 07")
-#   make test-colab            two chapters with Colab's own versions (downloads several GB)
+#   make test-colab            two chapters with Colab's own versions (several GB; no .venv)
 #   make links REPO=owner/name point every link at your copy of the repository
 #   make clean                 remove what was built; .venv stays
 #
@@ -50,7 +50,6 @@ test-gpu: PROFILE = colab
 test-gpu: env
 	@$(RUN).gpu
 
-# It needs no .venv: it makes an environment of its own.
 test-colab:
 	@$(FIND) "$$found" -m book._tools.colab
 

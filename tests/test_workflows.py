@@ -101,6 +101,12 @@ def test_ci_tries_every_python_and_publishes_what_it_tested():
     assert "'push'" in publish["if"] and "refs/heads/main" in publish["if"]
 
 
+def test_a_python_that_is_asked_for_is_supported():
+    found = [step["with"]["python-version"] for _, step in steps() if "setup-python" in str(step)]
+    literal = [version for version in found if "${{" not in version]
+    assert len(literal) == 2 and all(f"{version}.0" in SUPPORTED for version in literal)
+
+
 def test_only_the_repository_itself_publishes():
     owner_and_name = PROJECT["urls"]["Repository"].partition("github.com/")[2]
     assert f"github.repository == '{owner_and_name}'" in load("ci")["jobs"]["publish"]["if"]
