@@ -549,6 +549,19 @@ def test_colabs_image_is_taken_as_it_is(monkeypatch):
     assert colab._options().changed == ["torch==2.13.0"]
 
 
+def test_in_colab_a_chapter_lies_alone_in_its_folder(book, capfd):
+    # Colab has it; what make installs need not.
+    pytest.importorskip("nbconvert")
+    write(book.root, "import os\nprint(os.listdir(), os.environ.get('PYTHONPATH'))")
+    ran = colab.run_chapter(book, sys.executable, "01")
+    assert ran.is_relative_to(book.build / "colab")
+    assert printed(ran) == ["['01_tiny.ipynb'] None\n"]
+    write(book.root, "1 / 0")
+    with pytest.raises(BuildError, match="01_tiny fails with Colab's versions"):
+        colab.run_chapter(book, sys.executable, "01")
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
 def test_colabs_versions_are_tried_by_a_python_that_has_nothing_installed():
     """`make test-colab` needs no .venv: what it imports comes with Python or the repository."""
     code = "import sys, book._tools.colab; print(*{name.split('.')[0] for name in sys.modules})"

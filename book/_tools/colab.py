@@ -117,8 +117,11 @@ def run_chapter(book: Book, python: str | Path, number: str) -> Path:
         A cell failed: the message of nbconvert stands above.
     """
     chapter, target = book.chapter(number), book.build / "colab" / "runs"
+    # Alone in a folder, as it is in Colab: with neither the book nor the package beside it.
+    copy = book.build / "colab" / "content" / chapter.name
+    write(copy, chapter.read_text(encoding="utf-8"))
     command = [python, "-m", "nbconvert", "--to", "notebook", "--execute", "--log-level", "WARN"]
-    command += [f"--ExecutePreprocessor.timeout={cell_seconds()}", "--output-dir", target, chapter]
+    command += [f"--ExecutePreprocessor.timeout={cell_seconds()}", "--output-dir", target, copy]
     # What is tried is what was installed, and not the folder beside it.
     surroundings = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     # Without it the debugger that every kernel loads warns about Python's own modules.
