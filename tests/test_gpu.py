@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nbformat import reads
 from nbformat.v4 import new_code_cell, new_notebook, writes
 
 from audiostyle_utils.results import load_all
@@ -269,8 +270,17 @@ def test_a_chapter_that_fails_is_a_problem_and_no_end(tiny, capfd):
     outcome = gpu.check_chapter(tiny, chapter(tiny, "1 / 0"), "cpu", [])
     assert (outcome.nbval, outcome.rows) == (False, [])
     (said,) = outcome.problems
-    assert said == "it failed under nbval: ZeroDivisionError: division by zero"
+    assert re.fullmatch(r"it failed under nbval: Cell 0: .*; ZeroDivisionError: .* zero", said)
     assert "1 / 0" in capfd.readouterr().err
+
+
+def test_a_bounded_cell_that_prints_something_else_is_a_problem(tiny):
+    path = chapter(tiny, "print('better:', 1 > 2)")
+    notebook = reads(path.read_text(encoding="utf-8"), as_version=4)
+    notebook.cells[0].metadata = {"tags": ["bounded"], "prints": "better: True\n"}
+    path.write_text(writes(notebook), encoding="utf-8")
+    outcome = gpu.check_chapter(tiny, path, "cpu", [])
+    assert outcome.problems == ["it failed under nbval: Cell 0: Cell outputs differ"]
 
 
 def test_keras_calculates_with_torch_where_a_chapter_leaves_it_open(tmp_path, monkeypatch):

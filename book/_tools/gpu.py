@@ -263,10 +263,11 @@ def keras_with_torch(chapter: Path) -> Iterator[None]:
 
 
 def _last_words(said: str) -> str:
-    """Return the line that tells most: the error's own, if there is one."""
+    """Return what tells most of nbval's message: the cell, and the error if there was one."""
     lines = [_COLOURS.sub("", line).strip() for line in said.splitlines() if line.strip()]
-    errors = [line for line in lines if re.match(r"(E\s+)?[\w.]*(Error|Exception|Timeout)\b", line)]
-    return (errors or lines)[-1]
+    cells = [line for line in lines if re.match(r"Cell \d+: ", line)]
+    errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
+    return "; ".join([*cells[:1], *errors[-1:]]) or lines[-1]
 
 
 def _measure(
