@@ -1,4 +1,4 @@
-# Everything that one does with the book. Each target makes .venv by itself, once.
+# Everything that one does with the book. Each target that needs .venv makes it, once.
 #
 #   make book                  the finished book in _build/html
 #   make test                  every test, with the chapters and the built book
@@ -6,14 +6,16 @@
 #   make bench CH=01           the chapter's benchmarks (P="--option value" goes to them)
 #   make keep CH=01            copy what its runs measured to results/, and what they trained
 #                              to audiostyle_utils/pretrained/
-#   make test-colab           two chapters with Colab's own versions (downloads several GB)
+#   make test-gpu              the chapters on a graphics card, against bounds (CH="06 07")
+#   make test-colab            two chapters with Colab's own versions (several GB; no .venv)
 #   make links REPO=owner/name point every link at your copy of the repository
 #   make clean                 remove what was built; .venv stays
 #
-# PROFILE is quick (the default), colab or full. PYTHON names a Python of 3.11 to 3.13.
+# PROFILE is quick (the default; of test-gpu it is colab), colab or full. PYTHON names a
+# Python of 3.11 to 3.13.
 
 .DEFAULT_GOAL := help
-.PHONY: help env book test test-colab chapter bench keep links clean
+.PHONY: help env book test test-gpu test-colab chapter bench keep links clean
 
 PROFILE ?= quick
 export PROFILE CH P REPO
@@ -21,19 +23,22 @@ export PROFILE CH P REPO
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 RUN := .venv/bin/python -m book._tools
 
+define FIND
+set -e; found=; \
+for python in $(if $(PYTHON),"$(PYTHON)",python3 python3.13 python3.12 python3.11); do \
+  if "$$python" -c '$(SUPPORTED)' 2>/dev/null; then found=$$python; break; fi; \
+done; \
+if [ -z "$$found" ]; then \
+  echo "No Python of 3.11 to 3.13 was found: install one, or name it: make book PYTHON=/path/to/python3" >&2; \
+  exit 1; \
+fi;
+endef
+
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
 
 env:
-	@set -e; found=; \
-	for python in $(if $(PYTHON),"$(PYTHON)",python3 python3.13 python3.12 python3.11); do \
-	  if "$$python" -c '$(SUPPORTED)' 2>/dev/null; then found=$$python; break; fi; \
-	done; \
-	if [ -z "$$found" ]; then \
-	  echo "No Python of 3.11 to 3.13 was found: install one, or name it: make book PYTHON=/path/to/python3" >&2; \
-	  exit 1; \
-	fi; \
-	"$$found" book/_tools/environment.py
+	@$(FIND) "$$found" book/_tools/environment.py
 
 book: env
 	@$(RUN).build
@@ -41,8 +46,12 @@ book: env
 test: env
 	@$(RUN).check
 
-test-colab: env
-	@$(RUN).colab
+test-gpu: PROFILE = colab
+test-gpu: env
+	@$(RUN).gpu
+
+test-colab:
+	@$(FIND) "$$found" -m book._tools.colab
 
 chapter: env
 	@$(RUN).chapter

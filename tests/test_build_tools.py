@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from audiostyle_utils import pretrained, results
 from book._tools import (
@@ -462,20 +463,22 @@ def test_weights_that_are_not_whole_keep_nothing(book):
 
 
 def test_colabs_versions_are_exact_and_can_be_replaced_one_by_one():
-    listed = colab.pins([])
-    assert all(re.fullmatch(r"[a-z0-9-]+==\S+", line) for line in listed) and len(listed) > 100
+    listed = [Requirement(line) for line in colab.pins([])]
+    assert all(re.fullmatch(r"==[\w.]+", str(item.specifier)) for item in listed)
+    assert len({item.name for item in listed}) == len(listed) > 100
     changed = colab.pins(["torch==2.13.0", "Ipython_Genutils==1.0"])
     assert [line for line in changed if line.startswith("torch==")] == ["torch==2.13.0"]
-    assert set(listed) - set(changed) == {line for line in listed if line.startswith("torch==")}
+    gone = set(colab.pins([])) - set(changed)
+    assert gone == {str(item) for item in listed if item.name == "torch"}
     assert "Ipython_Genutils==1.0" in changed
 
 
 def test_what_the_chapters_need_at_least_is_not_more_than_colab_has():
     """The floors in pyproject.toml are there so that Colab's own versions stay."""
     floors = {requirement.name: requirement.specifier for requirement in declared()}
-    for line in colab.pins([]):
-        name, version = line.split("==")
-        assert name not in floors or version in floors[name], line
+    for item in map(Requirement, colab.pins([])):
+        version = str(item.specifier).removeprefix("==")
+        assert item.name not in floors or version in floors[item.name], str(item)
 
 
 def declared():
@@ -485,17 +488,87 @@ def declared():
     return [Requirement(item) for item in listed]
 
 
-def test_a_python_that_is_not_colabs_is_refused(monkeypatch, tmp_path):
-    for name in ("python3", "mine"):
-        (tmp_path / name).write_text("#!/bin/sh\necho 2.7\n")
-        (tmp_path / name).chmod(0o755)
+@pytest.fixture
+def pythons(monkeypatch, tmp_path):
+    """A function that puts stand-ins for Python on the path, and nothing else."""
+
+    def install(**versions):
+        for name, version in versions.items():
+            program = tmp_path / name.replace("_", ".")
+            program.write_text(f"#!/bin/sh\necho {version}\n")
+            program.chmod(0o755)
+
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(colab.sys, "executable", str(tmp_path / "none"))
+    monkeypatch.delenv("PYTHON", raising=False)
+    return install
+
+
+def test_colabs_python_is_taken_where_it_is_or_else_the_next_one(pythons, tmp_path, capsys):
+    pythons(python3="3.11", python2="2.7")
+    assert colab.choose_python() == (str(tmp_path / "python3"), "3.11")
+    said = capsys.readouterr().out
+    assert f"Colab has Python {colab.python_version()}, which is not here: Python 3.11" in said
+    pythons(python3_12="3.12")
+    assert colab.find_python() == (str(tmp_path / "python3.12"), "3.12")
+    pythons(python3=colab.python_version())
+    assert colab.choose_python() == (str(tmp_path / "python3"), colab.python_version())
+    assert "takes its place" not in capsys.readouterr().out
+
+
+def test_a_python_that_is_named_is_taken_or_refused(pythons, monkeypatch, tmp_path):
+    pythons(python3=colab.python_version(), mine="3.11", old="3.10")
     monkeypatch.setenv("PYTHON", "mine")
-    version = colab.python_version()
-    with pytest.raises(BuildError, match=f"Colab has Python {re.escape(version)}.*PYTHON="):
+    assert colab.find_python() == (str(tmp_path / "mine"), "3.11")
+    for name in ("old", "absent"):
+        monkeypatch.setenv("PYTHON", name)
+        with pytest.raises(BuildError, match=f"and {name} is none of 3.13, 3.12, 3.11.*PYTHON="):
+            colab.find_python()
+
+
+def test_a_machine_without_a_python_that_fits_is_told(pythons):
+    pythons(python3="3.9")
+    with pytest.raises(BuildError, match="what is here is none of.*install one"):
         colab.find_python()
-    (tmp_path / "mine").write_text(f"#!/bin/sh\necho {version}\n")
-    assert colab.find_python() == str(tmp_path / "mine")
+
+
+def test_the_pythons_that_colab_may_be_tried_with_are_those_of_the_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    supported = SpecifierSet(project["requires-python"])
+    every = [f"3.{minor}" for minor in range(9, 20) if f"3.{minor}.0" in supported]
+    assert sorted(colab.SUPPORTED) == every and colab.python_version() in every
+
+
+def test_colabs_image_is_taken_as_it_is(monkeypatch):
+    monkeypatch.setenv("P", "--installed")
+    assert colab._options().installed
+    monkeypatch.setenv("P", "--installed torch==2.13.0")
+    with pytest.raises(SystemExit):
+        colab._options()
+    monkeypatch.setenv("P", "torch==2.13.0")
+    assert colab._options().changed == ["torch==2.13.0"]
+
+
+def test_in_colab_a_chapter_lies_alone_in_its_folder(book, capfd):
+    # Colab has it; what make installs need not.
+    pytest.importorskip("nbconvert")
+    write(book.root, "import os\nprint(os.listdir(), os.environ.get('PYTHONPATH'))")
+    ran = colab.run_chapter(book, sys.executable, "01")
+    assert ran.is_relative_to(book.build / "colab")
+    assert printed(ran) == ["['01_tiny.ipynb'] None\n"]
+    write(book.root, "1 / 0")
+    with pytest.raises(BuildError, match="01_tiny fails with Colab's versions"):
+        colab.run_chapter(book, sys.executable, "01")
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_colabs_versions_are_tried_by_a_python_that_has_nothing_installed():
+    """`make test-colab` needs no .venv: what it imports comes with Python or the repository."""
+    code = "import sys, book._tools.colab; print(*{name.split('.')[0] for name in sys.modules})"
+    command = [sys.executable, "-S", "-c", code]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    foreign = set(told.stdout.split()) - set(sys.stdlib_module_names) - {"__main__"}
+    assert foreign == {"audiostyle_utils", "book"}
 
 
 # Links

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from audiostyle_utils import InputError
 from audiostyle_utils.settings import PROFILES
 
@@ -52,6 +50,9 @@ class Book:
 
     def chapters(self) -> list[Path]:
         """Return the chapters that the table of contents lists, in its order."""
+        # Not at the top: make test-colab runs with a Python that has nothing installed.
+        import yaml
+
         toc = self.root / "_toc.yml"
         try:
             listed = list(_entries(yaml.safe_load(toc.read_text(encoding="utf-8"))))
