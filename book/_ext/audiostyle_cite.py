@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 import yaml
-from audiostyle_nodes import chapter_link
+from audiostyle_nodes import chapter_link, linked
 from docutils import nodes
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
@@ -89,7 +89,7 @@ class CiteBook(SphinxDirective):
     def run(self):
         self.env.note_dependency(str(Path(self.env.srcdir, FILE)))
         known = read(self.env.srcdir)
-        return [nodes.paragraph("", text(known)), block(bibtex(known))]
+        return [nodes.paragraph("", "", *linked(text(known))), block(bibtex(known))]
 
 
 class CiteChapters(SphinxDirective):

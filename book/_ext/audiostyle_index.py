@@ -1,7 +1,7 @@
 """The index: entries for the ideas of the chapters, and a place in the table of contents.
 
-``book/index_entries.yml`` says which sections of a chapter an entry leads to. It stands there and not
-in the chapters, where the markup of an index would be noise to who reads them as notebooks.
+``book/index_entries.yml`` says which sections of a chapter an entry leads to. It stands there and
+not in the chapters, where such markup would be noise to who reads them as notebooks.
 """
 
 from pathlib import Path
