@@ -46,7 +46,7 @@ def directives():
         for block in re.split(r"^\.\. ", text, flags=re.MULTILINE)[1:]:
             kind, _, name = block.partition(":: ")
             name = name.split()[0]
-            if kind == "autoclass":
+            if kind in ("autoclass", "autofunction"):
                 yield name.rpartition(".")[0], {name.rpartition(".")[2]}
             elif kind == "automodule":
                 given = options(block.split("```")[0])
@@ -57,6 +57,7 @@ def documented():
     """Return the objects on the pages, by their full names where they are defined."""
     found = set()
     for module, names in directives():
+        # Where a function hides a module of its name, as `catalogue` does, the module counts.
         loaded = import_module(module)
         if names is None:
             path = Path(loaded.__file__)
