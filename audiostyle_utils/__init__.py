@@ -6,7 +6,7 @@ pulls in neither TensorFlow nor PyTorch.
 
 from importlib import import_module
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 _LAZY = {
     "InputError": "errors",

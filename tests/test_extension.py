@@ -16,7 +16,8 @@ CONF = f"""
 import sys
 sys.path.insert(0, {str(ROOT / "book" / "_ext")!r})
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon",
-              "audiostyle_book", "audiostyle_math"]
+              "audiostyle_book", "audiostyle_results", "audiostyle_cite", "audiostyle_index",
+              "audiostyle_math"]
 myst_enable_extensions = ["dollarmath", "amsmath"]
 napoleon_custom_sections = ["Chapter"]
 html_math_renderer = "katex"
@@ -26,9 +27,10 @@ html_static_path = [{str(ROOT / "book" / "_static")!r}]
 
 PAGES = {
     "index": (
-        "# Book\n\n```{toctree}\nresults\ndata\napi\nformulas\nsounds\n"
-        "chapters/01_style_transfer\n```\n"
+        "# Book\n\n```{toctree}\n:caption: Look things up\nresults\ndata\napi\nformulas\nsounds\n"
+        "cite\nchapters/01_style_transfer\n```\n"
     ),
+    "cite": "# Cite\n\n```{cite-book}\n```\n\n## Chapters\n\n```{cite-chapters}\n```\n",
     "results": "# Results\n\n```{results}\n```\n",
     "data": "# Data\n\n```{catalogue}\n```\n",
     "api": "# API\n\n```{eval-rst}\n.. automodule:: example_of_a_docstring\n   :members:\n```\n",
@@ -44,6 +46,16 @@ PAGES = {
         "## Others\n\n```{results} 02\n```\n\n## The run\n\n```{results} 01\n:variant: none\n```\n"
     ),
 }
+
+CITATION = """
+title: "A book: of sounds"
+authors: [{name: A group}, {given-names: Ada, family-names: Byron}]
+version: 2.3.4
+date-released: 2026-05-06
+repository-code: https://a.b/c
+"""
+
+INDEX = "01_style_transfer:\n  Numbers: [loss; measured, fresh filters]\n"
 
 MODULE = '''
 def loudness(D):
@@ -87,13 +99,17 @@ def write_results(book, **files):
         (book / "results" / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
 
 
-def build(book):
+def sphinx(book):
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html", book, book / "out"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=book)
+    return subprocess.run(command, capture_output=True, text=True, cwd=book)
+
+
+def build(book):
+    done = sphinx(book)
     assert done.returncode == 0, done.stderr
     return {
         name: BeautifulSoup((book / "out" / f"{name}.html").read_text("utf-8"), "html.parser")
-        for name in PAGES
+        for name in [*PAGES, "genindex"]
     }
 
 
@@ -106,7 +122,11 @@ def empty_book(tmp_path_factory):
         f"{CONF}sys.path.insert(0, {str(book)!r})\nexclude_patterns = ['out']\n", "utf-8"
     )
     (book / "example_of_a_docstring.py").write_text(MODULE, "utf-8")
+    (book / "CITATION.cff").write_text(CITATION, "utf-8")
     (book / "book" / "_static").mkdir(parents=True)
+    (book / "book" / "index_entries.yml").write_text(INDEX, "utf-8")
+    notebook = {"cells": [{"cell_type": "markdown", "source": ["# Style\n", "Text."]}]}
+    (book / "chapters" / "01_style_transfer.ipynb").write_text(json.dumps(notebook), "utf-8")
     shutil.copy(ROOT / "book" / "_static" / "colab.svg", book / "book" / "_static")
     for name, text in PAGES.items():
         (book / f"{name}.md").write_text(text, "utf-8")
@@ -202,7 +222,7 @@ def test_groups_stand_side_by_side_and_the_better_is_strong(pages):
 
 def test_many_groups_of_one_measure_stand_below_each_other(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "book" / "_ext"))
-    from audiostyle_book import metrics_table
+    from audiostyle_results import metrics_table
 
     names = ["published", "with a mend", "with another", "ours"]
     metrics = [
@@ -237,7 +257,7 @@ def measured(name, groups):
 
 def test_a_table_that_would_be_nearly_empty_has_a_row_for_each_value(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "book" / "_ext"))
-    from audiostyle_book import metrics_table
+    from audiostyle_results import metrics_table
 
     names = {f"epoch {k}": {f"way {k}{j}": 10 * k + j for j in range(2)} for k in range(4)}
     found = rows_of(metrics_table([m for name, of in names.items() for m in measured(name, of)]))
@@ -249,7 +269,7 @@ def test_a_table_that_would_be_nearly_empty_has_a_row_for_each_value(monkeypatch
 
 def test_measures_with_groups_of_their_own_get_a_table_of_their_own(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "book" / "_ext"))
-    from audiostyle_book import metrics_table
+    from audiostyle_results import metrics_table
 
     names = {name: {f"way {k}": k for k in range(5)} for name in ("error", "distance")}
     names |= {
@@ -270,7 +290,7 @@ def test_measures_with_groups_of_their_own_get_a_table_of_their_own(monkeypatch)
 
 def test_groups_with_long_names_stand_below_each_other(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "book" / "_ext"))
-    from audiostyle_book import metrics_table
+    from audiostyle_results import metrics_table
 
     long = {f"learned from one speaker, heard another {k}": k for k in range(2)}
     short = {f"heard {k}": k for k in range(2)}
@@ -345,6 +365,37 @@ def test_a_changed_or_vanished_run_is_read_again(empty_book, pages):
     assert len(rebuilt["chapters/01_style_transfer"].find_all("table")) == 1  # no benchmark
 
 
+def test_the_citation_is_that_of_the_file(pages):
+    text = " ".join(pages["cite"].get_text(" ", strip=True).split())
+    assert "A group, Ada Byron (2026). A book: of sounds. Version 2.3.4, 2026-05-06. https:" in text
+    bibtex, of_a_chapter = (block.get_text() for block in pages["cite"].select("pre"))
+    assert bibtex.startswith("@book{audiostyle2026,")
+    assert "author    = {{A group} and {Ada Byron}}," in bibtex
+    assert of_a_chapter.startswith("@incollection{audiostyle2026styletransfer,")
+    assert "title     = {{Style}}," in of_a_chapter
+    assert "booktitle = {{A book: of sounds}}," in of_a_chapter
+
+
+def test_the_index_leads_to_the_sections_that_are_named(pages):
+    entries = {link.get_text(): link["href"] for link in pages["genindex"].select("td a")}
+    assert entries["fresh filters"] == "chapters/01_style_transfer.html#numbers"
+    assert entries["measured"] == "chapters/01_style_transfer.html#numbers"
+    assert any(name.startswith("loudness()") for name in entries)
+
+
+def test_the_index_is_in_the_table_of_contents(pages):
+    assert pages["index"].select_one('.toctree-wrapper a[href="genindex.html"]')
+
+
+def test_an_index_entry_for_a_heading_that_is_gone_stops_the_build(empty_book, pages):
+    path = empty_book / "book" / "index_entries.yml"
+    path.write_text(INDEX.replace("Numbers", "Figures"), "utf-8")
+    done = sphinx(empty_book)
+    path.write_text(INDEX, "utf-8")
+    assert done.returncode
+    assert "01_style_transfer has no heading 'Figures'" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
@@ -361,6 +412,6 @@ def test_a_changed_or_vanished_run_is_read_again(empty_book, pages):
 )
 def test_numbers_are_shown_with_four_digits(value, shown, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "book" / "_ext"))
-    import audiostyle_book
+    from audiostyle_nodes import number
 
-    assert audiostyle_book.number(value) == shown
+    assert number(value) == shown

@@ -35,7 +35,7 @@ class Line:
         As in `Part`.
     level : float
         Place in the mix, in dB.
-    notes : list of Note
+    notes : list of songs.Note
         In any order.
 
     Chapter
@@ -93,7 +93,7 @@ class Sketch:
         Beats in a bar: 4, until `set_meter` is called.
     bars : int
         As many as the recording needs, and one for the start in the middle of a bar.
-    chords : list of Chord
+    chords : list of theory.Chord
         The harmony, once `harmony` has been called.
     lines : list of Line
         The parts so far.

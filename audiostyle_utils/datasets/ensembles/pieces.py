@@ -132,7 +132,7 @@ def cut(piece: Piece, first: int, last: int) -> list[Note]:
 
     Returns
     -------
-    list of Note
+    list of scores.Note
         In their order; onsets count from `first`.
 
     Chapter
@@ -160,7 +160,7 @@ def voice_notes(text: str, part: int) -> list[Note]:
 
     Returns
     -------
-    list of Note
+    list of scores.Note
         The notes.
 
     Chapter
@@ -185,7 +185,7 @@ def voice_text(notes: Iterable[Note]) -> str:
 
     Parameters
     ----------
-    notes : iterable of Note
+    notes : iterable of scores.Note
         In order of their onsets; none begins before the one before it ends.
 
     Returns
