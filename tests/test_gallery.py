@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 CONF = f"""
 import sys
 sys.path.insert(0, {str(ROOT / "book" / "_ext")!r})
-extensions = ["myst_nb", "sphinx.ext.autodoc", "audiostyle_book", "audiostyle_gallery", "audiostyle_media"]
+extensions = ["myst_nb", "audiostyle_gallery", "audiostyle_media"]
 nb_execution_mode = "off"
 html_theme = "sphinx_book_theme"
 html_theme_options = {{"repository_url": "https://github.com/owner/name"}}

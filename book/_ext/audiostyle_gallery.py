@@ -17,7 +17,7 @@ from pathlib import Path
 
 import nbformat
 import yaml
-from audiostyle_book import chapter_link, table
+from audiostyle_nodes import chapter_link, table
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx import addnodes
