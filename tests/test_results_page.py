@@ -113,7 +113,8 @@ def test_the_numbers_of_the_overview_are_those_of_the_files(page, listed):
     rows = overview(page)
     assert len(rows) == len(headlines)
     for cells, one in zip(rows, headlines, strict=True):
-        assert one["measure"] in cells[0].get_text().replace("’", "'")
+        words = cells[0].get_text().replace("’", "'")
+        assert one["measure"] in words and one.get("note", "") in words
         for cell, name in zip(cells[1:], ("published", "ours"), strict=True):
             if name not in one:
                 assert cell.get_text(strip=True) == "–"

@@ -172,7 +172,8 @@ def headline_row(one, kept, machines):
     best = best_of([values[name] for name in ("published", "ours") if name in values], panel.better)
     cells = [_valued(values.get(name), best) for name in ("published", "ours")]
     others = [f"{name} {v.short}" for name, v in panel.values if name not in ("published", "ours")]
-    notes = [_note(f"Others: {'; '.join(others)}")] if others else []
+    notes = [_note(one["note"])] if "note" in one else []
+    notes += [_note(f"Others: {'; '.join(others)}")] if others else []
     notes.append(_circumstances_note(one, entry, machines))
     unit = f" ({panel.unit_of_title})" if panel.unit_of_title else ""
     return ([nodes.Text(panel.title + unit), *notes], *cells)
