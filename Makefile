@@ -6,6 +6,8 @@
 #   make bench CH=01           the chapter's benchmarks (P="--option value" goes to them)
 #   make keep CH=01            copy what its runs measured to results/, and what they trained
 #                              to audiostyle_utils/pretrained/
+#   make workshop              notebooks for students and teachers, slides (P="--kit": and a kit
+#                              that installs without a network)
 #   make test-colab           two chapters with Colab's own versions (downloads several GB)
 #   make links REPO=owner/name point every link at your copy of the repository
 #   make clean                 remove what was built; .venv stays
@@ -13,7 +15,7 @@
 # PROFILE is quick (the default), colab or full. PYTHON names a Python of 3.11 to 3.13.
 
 .DEFAULT_GOAL := help
-.PHONY: help env book test test-colab chapter bench keep links clean
+.PHONY: help env book test test-colab chapter bench keep workshop links clean
 
 PROFILE ?= quick
 export PROFILE CH P REPO
@@ -52,6 +54,9 @@ bench: env
 
 keep: env
 	@$(RUN).keep
+
+workshop: env
+	@$(RUN).workshop
 
 links: env
 	@$(RUN).links

@@ -7,6 +7,10 @@ Directives
                     ``:variant: none`` those of the chapter itself, without its benchmarks
 ``{catalogue}``     every data set that the package knows of
 ``{sound} set name``  a player for one file of a data set; its content says what is heard
+
+Roles
+-----
+``{quicktime}`01` ``  how long the quick run of a chapter took; of several, as in `01 05`, in all
 """
 
 import json
@@ -17,7 +21,7 @@ from pathlib import Path
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx import addnodes
-from sphinx.util.docutils import SphinxDirective
+from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 NOTHING_YET = (
     "Nothing has been measured yet. Run a chapter with “make chapter”, keep its numbers with "
@@ -129,6 +133,22 @@ class Sound(SphinxDirective):
         path = import_module("audiostyle_utils.datasets").load_dataset(dataset).files[name]
         player = audio.play(*audio.load(path), " ".join(self.content))
         return [nodes.raw("", player._repr_html_(), format="html")]
+
+
+class QuickTime(SphinxRole):
+    """Say how long the quick runs of some chapters took, as their results have it."""
+
+    def run(self):
+        files = result_files(self.env.srcdir)
+        self.env.metadata[self.env.docname]["audiostyle_results"] = " ".join(p.name for p in files)
+        quick = {path.name[:2]: path for path in files if path.stem.endswith("-quick")}
+        found = [quick.get(number) for number in self.text.split()]
+        if None in found:
+            return [nodes.Text("not measured yet")], []
+        for path in found:
+            self.env.note_dependency(str(path))
+        runs = [json.loads(path.read_text(encoding="utf-8")) for path in found]
+        return [nodes.Text(minutes_and_seconds(sum(run["seconds"] for run in runs)))], []
 
 
 KINDS = {"built-in": "built in", "download": "fetched once", "own copy": "your own copy"}
@@ -311,6 +331,11 @@ def number(value):
     return f"{value:.{max(digits, 0)}f}".rstrip("0").rstrip(".") or "0"
 
 
+def minutes_and_seconds(seconds):
+    """Write 131.3 as 2 min 11 s."""
+    return "{} min {} s".format(*divmod(round(seconds), 60))
+
+
 def described(data):
     if isinstance(data, dict):
         return ", ".join(f"{key} {value}" for key, value in data.items())
@@ -430,6 +455,7 @@ def setup(app):
     app.add_directive("results", Results)
     app.add_directive("catalogue", Catalogue)
     app.add_directive("sound", Sound)
+    app.add_role("quicktime", QuickTime())
     # Before Sphinx collects the images of a page.
     app.connect("doctree-read", keep_badges_local, priority=100)
     app.connect("env-get-outdated", pages_whose_results_changed)

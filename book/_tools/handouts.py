@@ -110,18 +110,14 @@ def measured(seconds: float | None) -> str:
 
 
 def minutes(seconds: float) -> str:
-    """Give a time in minutes, to the half minute, and never less than that.
+    """Write a time in minutes and seconds.
 
     Examples
     --------
-    >>> minutes(57.2), minutes(131), minutes(10)
-    ('1 minute', '2 minutes', 'half a minute')
+    >>> minutes(131.3)
+    '2 min 11 s'
     """
-    halves = max(1, round(seconds / 30))
-    if halves == 1:
-        return "half a minute"
-    whole = f"{halves // 2}" + (".5" if halves % 2 else "")
-    return f"{whole} minute" + ("" if halves == 2 else "s")
+    return "{} min {} s".format(*divmod(round(seconds), 60))
 
 
 def plain(text: str, handed_out: Collection[str] = ()) -> str:

@@ -12,11 +12,13 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from email.message import Message
 from email.parser import HeaderParser
 from pathlib import Path
 
 import nbformat
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import (
     InvalidWheelFilename,
     canonicalize_name,
@@ -45,6 +47,8 @@ _FACTS = {
     "linux": ("posix", "linux", "Linux", "x86_64"),
     "linux-arm": ("posix", "linux", "Linux", "aarch64"),
 }
+# Some packages refuse the first releases of a Python, such as 3.11.0 to 3.11.4.
+_PATCH = 9
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Target:
     def pip_options(self) -> list[str]:
         """Return the options that make pip look for this computer's wheels."""
         tags = [option for tag in PLATFORMS[self.platform] for option in ("--platform", tag)]
-        return [*tags, "--implementation", "cp", "--python-version", self.python]
+        return [*tags, "--implementation", "cp", "--python-version", f"{self.python}.{_PATCH}"]
 
     def environment(self, extra: str = "") -> dict[str, str]:
         """Return what a marker such as ``sys_platform == "win32"`` is asked about."""
@@ -65,8 +69,8 @@ class Target:
         return {
             "os_name": os_name, "sys_platform": sys_platform, "platform_system": system,
             "platform_machine": machine, "platform_release": "", "platform_version": "",
-            "python_version": self.python, "python_full_version": f"{self.python}.0",
-            "implementation_name": "cpython", "implementation_version": f"{self.python}.0",
+            "python_version": self.python, "python_full_version": f"{self.python}.{_PATCH}",
+            "implementation_name": "cpython", "implementation_version": f"{self.python}.{_PATCH}",
             "platform_python_implementation": "CPython", "extra": extra,
         }
 
@@ -129,39 +133,38 @@ def make(book: Book, handouts: Path, targets: list[Target]) -> Path:
     root = Requirement(f"audiostyle-utils[{','.join(extras_of(notebooks))}]")
     with tempfile.TemporaryDirectory() as place:
         package = wheel_of(book.root, Path(place))
-        wheels = {package}
-        for target in targets:
-            wheels |= collect(book, package, root, target)
-        return _assemble(book, handouts, data, wheels, targets, root)
+        wheels = {target: collect(book, package, root, target) for target in targets}
+        return assemble(book, handouts, data, wheels, root)
 
 
-def _assemble(
-    book: Book, handouts: Path, data: Path, wheels: set[Path], targets: list[Target],
-    root: Requirement,
+def assemble(
+    book: Book, handouts: Path, data: Path, wheels: dict[Target, set[Path]], root: Requirement
 ) -> Path:
+    """Put the kit together, with a list by which the installer knows what is damaged."""
     target, draft = book.build / "kit", book.build / ".kit"
     shutil.rmtree(draft, ignore_errors=True)
     for folder in ("student", "slides", "book"):
         shutil.copytree(handouts / folder, draft / folder)
     shutil.copytree(data, draft / "data", copy_function=_place)
     (draft / "wheels").mkdir()
-    for wheel in wheels:
+    for wheel in {path.name: path for paths in wheels.values() for path in paths}.values():
         _place(wheel, draft / "wheels" / wheel.name)
     shutil.copy(INSTALLER, draft / "install.py")
-    write(draft / "kit.json", json.dumps(_description(draft, targets, root), indent=1))
+    write(draft / "kit.json", json.dumps(_description(draft, wheels, root), indent=1))
     shutil.rmtree(target, ignore_errors=True)
     os.replace(draft, target)
     return target
 
 
-def _description(draft: Path, targets: list[Target], root: Requirement) -> dict:
+def _description(draft: Path, wheels: dict[Target, set[Path]], root: Requirement) -> dict:
     """Return what the installer checks before it installs."""
     files = sorted(path for path in draft.rglob("*") if path.is_file())
     return {
         "install": str(root),
         "check": ["audiostyle_utils", "jupyterlab", *sorted(root.extras - {_LAB})],
         "targets": [
-            {"platform": each.platform, "python": each.python} for each in targets
+            {"platform": each.platform, "python": oldest_python(each, paths)}
+            for each, paths in wheels.items()
         ],
         "files": {path.relative_to(draft).as_posix(): _sum(path) for path in files},
     }
@@ -275,7 +278,7 @@ def wheel_of(root: Path, folder: Path) -> Path:
     shutil.copytree(root / "audiostyle_utils", source / "audiostyle_utils", ignore=ignored)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(root / name, source / name)
-    _pip(source, "wheel", "--no-deps", "--wheel-dir", str(folder), str(source))
+    _pip(source, "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(source))
     (made,) = folder.glob("*.whl")
     return made
 
@@ -344,17 +347,29 @@ def closure(
     return set(wheels.values())
 
 
+def oldest_python(target: Target, wheels: Iterable[Path]) -> str:
+    """Return the first release of a target's Python that every wheel accepts, such as 3.11.5."""
+    limits = [SpecifierSet(_header(wheel).get("Requires-Python") or "") for wheel in wheels]
+    for patch in range(_PATCH + 1):
+        if all(limit.contains(f"{target.python}.{patch}") for limit in limits):
+            return f"{target.python}.{patch}"
+    raise BuildError(f"Some package refuses every Python {target.python}: choose another --python.")
+
+
 def needs(wheel: Path, extras: Iterable[str], target: Target) -> Iterator[Requirement]:
     """Yield what a wheel requires on a computer, with some of its extras."""
-    with zipfile.ZipFile(wheel) as archive:
-        (name,) = [n for n in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", n)]
-        header = HeaderParser().parsestr(archive.read(name).decode("utf-8"))
-    for text in header.get_all("Requires-Dist", []):
+    for text in _header(wheel).get_all("Requires-Dist", []):
         item = Requirement(text)
         if item.marker is None or any(
             item.marker.evaluate(target.environment(extra)) for extra in ("", *extras)
         ):
             yield item
+
+
+def _header(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [n for n in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", n)]
+        return HeaderParser().parsestr(archive.read(name).decode("utf-8"))
 
 
 def pins_of(constraints: Path) -> dict[str, str]:

@@ -19,7 +19,8 @@ from book._tools.handouts import plain
 HERE = Path(__file__).with_name("slides")
 # A cell is on a slide, or in its notes, if its metadata says one of these.
 _SHOWN = ("slide", "subslide", "fragment", "notes")
-_LINES_ABOVE_A_PICTURE = 2
+_LINES_ABOVE_A_PICTURE = 1
+_PLACED = ("audiostyle-figure", "audiostyle-video", "audiostyle-player")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
@@ -95,9 +96,9 @@ def assets(folder: Path, katex: Path) -> None:
 
 
 def _draws(cell: NotebookNode) -> bool:
-    """Tell whether a cell's picture needs the place that its code would take."""
+    """Tell whether a cell's picture or player needs the place that its code would take."""
     shown = "".join(str(output.get("data", {}).get("text/html", "")) for output in cell.outputs)
-    pictures = any(mark in shown for mark in ("audiostyle-figure", "audiostyle-video"))
+    pictures = any(mark in shown for mark in _PLACED)
     pictures |= any("image/png" in output.get("data", {}) for output in cell.outputs)
     return pictures and len(cell.source.splitlines()) > _LINES_ABOVE_A_PICTURE
 
