@@ -233,6 +233,13 @@ def test_a_chapter_that_the_guide_passes_over_is_named():
         handouts.teachers_notes(GUIDE, 9, 60)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(57.2, "57 s"), (131.3, "2 min 11 s"), (60, "1 min 0 s")]
+)
+def test_a_time_is_given_in_minutes_and_seconds(seconds, said):
+    assert handouts.minutes(seconds) == said
+
+
 # Slides
 
 PICTURE = '<figure class="audiostyle-figure"><img alt="A" src="data:image/png;base64,AA"></figure>'

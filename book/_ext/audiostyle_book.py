@@ -333,7 +333,8 @@ def number(value):
 
 def minutes_and_seconds(seconds):
     """Write 131.3 as 2 min 11 s."""
-    return "{} min {} s".format(*divmod(round(seconds), 60))
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def described(data):

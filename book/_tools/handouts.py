@@ -117,7 +117,8 @@ def minutes(seconds: float) -> str:
     >>> minutes(131.3)
     '2 min 11 s'
     """
-    return "{} min {} s".format(*divmod(round(seconds), 60))
+    whole, rest = divmod(round(seconds), 60)
+    return f"{whole} min {rest} s" if whole else f"{rest} s"
 
 
 def plain(text: str, handed_out: Collection[str] = ()) -> str:

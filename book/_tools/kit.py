@@ -11,6 +11,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import HeaderParser
@@ -247,18 +248,15 @@ def data_of(book: Book, notebooks: list[Path], profile: str = "quick") -> Path:
     return cache
 
 
-class _variables:  # noqa: N801
+@contextmanager
+def _variables(**values: str) -> Iterator[None]:
     """Set variables of the environment for a while."""
-
-    def __init__(self, **values: str):
-        self.values = values
-
-    def __enter__(self) -> None:
-        self.before = {name: os.environ.get(name) for name in self.values}
-        os.environ.update(self.values)
-
-    def __exit__(self, *error: object) -> None:
-        for name, value in self.before.items():
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
             if value is None:
                 del os.environ[name]
             else:
@@ -334,15 +332,11 @@ def closure(
     while waiting:
         for name, extras in waiting.items():
             seen[name] = seen.get(name, set()) | extras
-        found = [
-            item for name in waiting for item in needs(wheels[name], seen[name], target)
-        ]
-        waiting = {}
-        for item in found:
-            name = canonicalize_name(item.name)
+        found = [item for name in waiting for item in needs(wheels[name], seen[name], target)]
+        new, waiting = {canonicalize_name(item.name): item for item in found}, {}
+        for name, item in ((canonicalize_name(item.name), item) for item in found):
             if name not in seen or item.extras - seen[name]:
                 waiting[name] = waiting.get(name, set()) | item.extras
-        new = {canonicalize_name(item.name): item for item in found}
         wheels |= fetch([pinned(new[name], pins) for name in sorted(waiting) if name not in wheels])
     return set(wheels.values())
 

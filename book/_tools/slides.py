@@ -63,11 +63,7 @@ def deck(executed: NotebookNode, handed_out: Collection[str] = ()) -> str:
             f"of some cells to one of {', '.join(_SHOWN)}."
         )
     for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            cell.source = plain(cell.source, handed_out)
-        else:
-            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
-            cell.metadata["folded"] = _draws(cell)
+        _prepare(cell, handed_out)
     notebook.metadata["title"] = _title(notebook)
     exporter = _Exporter(
         template_name="deck",
@@ -93,6 +89,14 @@ def assets(folder: Path, katex: Path) -> None:
     for name in ("deck.css", "deck.js"):
         shutil.copy(HERE / name, folder / name)
     write(folder / "code.css", HtmlFormatter(style="default").get_style_defs(".highlight"))
+
+
+def _prepare(cell: NotebookNode, handed_out: Collection[str]) -> None:
+    if cell.cell_type == "markdown":
+        cell.source = plain(cell.source, handed_out)
+    else:
+        cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+        cell.metadata["folded"] = _draws(cell)
 
 
 def _draws(cell: NotebookNode) -> bool:
