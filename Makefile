@@ -8,6 +8,8 @@
 #                              to audiostyle_utils/pretrained/
 #   make test-gpu              the chapters on a graphics card, against bounds (CH="06 07")
 #   make test-colab            two chapters with Colab's own versions (several GB; no .venv)
+#   make workshop              notebooks for students and teachers, slides (P="--kit": and a kit
+#                              that installs without a network)
 #   make links REPO=owner/name point every link at your copy of the repository
 #   make clean                 remove what was built; .venv stays
 #
@@ -15,7 +17,7 @@
 # Python of 3.11 to 3.13.
 
 .DEFAULT_GOAL := help
-.PHONY: help env book test test-gpu test-colab chapter bench keep links clean
+.PHONY: help env book test test-gpu test-colab chapter bench keep workshop links clean
 
 PROFILE ?= quick
 export PROFILE CH P REPO
@@ -61,6 +63,9 @@ bench: env
 
 keep: env
 	@$(RUN).keep
+
+workshop: env
+	@$(RUN).workshop
 
 links: env
 	@$(RUN).links

@@ -31,7 +31,10 @@ PAGES = {
         "cite\nchapters/01_style_transfer\n```\n"
     ),
     "cite": "# Cite\n\n```{cite-book}\n```\n\n## Chapters\n\n```{cite-chapters}\n```\n",
-    "results": "# Results\n\n```{results}\n```\n",
+    "results": (
+        "# Results\n\n```{results}\n```\n\n"
+        "One: {quicktime}`01`. Both: {quicktime}`01 01`. None: {quicktime}`02`.\n"
+    ),
     "data": "# Data\n\n```{catalogue}\n```\n",
     "api": "# API\n\n```{eval-rst}\n.. automodule:: example_of_a_docstring\n   :members:\n```\n",
     "sounds": (
@@ -193,6 +196,12 @@ def test_each_run_is_a_section_with_its_circumstances(pages):
     for fact in ("make chapter CH=01", "alpha = 0.25", "python 3.12.1"):
         assert fact in text
     assert "Nothing has been measured" not in text
+
+
+def test_the_time_of_a_quick_run_is_that_of_its_file(empty_pages, pages):
+    measured = "One: 1 min 1 s. Both: 2 min 2 s. None: not measured yet."
+    assert measured in pages["results"].get_text()
+    assert "One: not measured yet." in empty_pages["results"].get_text()
 
 
 def test_a_run_links_to_its_chapter_by_title(pages):

@@ -8,6 +8,10 @@ Directives
 ``{results-overview}``  the headlines of all chapters in one table, and the machines
 ``{results-chapter} 01_style_transfer``  a chapter's figures, then its files as sections
 
+Roles
+-----
+``{quicktime}`01` ``  how long the quick run of a chapter took; of several, as in `01 05`, in all
+
 Which measures are headlines and figures is said in ``book/results_headlines.yml``.
 """
 
@@ -28,7 +32,7 @@ from audiostyle_nodes import (
 )
 from docutils import nodes
 from docutils.parsers.rst import directives
-from sphinx.util.docutils import SphinxDirective
+from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 NOTHING_YET = (
     "Nothing has been measured yet. Run a chapter with “make chapter”, keep its numbers with "
@@ -117,6 +121,28 @@ class ChapterResults(SphinxDirective):
 
 # What marks a figure that somebody else stated.
 STATED = "\u2020"
+
+
+class QuickTime(SphinxRole):
+    """Say how long the quick runs of some chapters took, as their results have it."""
+
+    def run(self):
+        files = result_files(self.env.srcdir)
+        self.env.metadata[self.env.docname]["audiostyle_results"] = " ".join(p.name for p in files)
+        quick = {path.name[:2]: path for path in files if path.stem.endswith("-quick")}
+        found = [quick.get(number) for number in self.text.split()]
+        if None in found:
+            return [nodes.Text("not measured yet")], []
+        for path in found:
+            self.env.note_dependency(str(path))
+        runs = [json.loads(path.read_text(encoding="utf-8")) for path in found]
+        return [nodes.Text(minutes_and_seconds(sum(run["seconds"] for run in runs)))], []
+
+
+def minutes_and_seconds(seconds):
+    """Write 131.3 as 2 min 11 s."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def load(env):
@@ -403,6 +429,7 @@ def pages_whose_results_changed(app, env, added, changed, removed):
 
 
 def setup(app):
+    app.add_role("quicktime", QuickTime())
     app.add_directive("results", Results)
     app.add_directive("results-overview", Overview)
     app.add_directive("results-chapter", ChapterResults)
