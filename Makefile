@@ -71,4 +71,4 @@ links: env
 	@$(RUN).links
 
 clean:
-	rm -rf _build .pytest_cache .ruff_cache .hypothesis chapters/*.mp3
+	rm -rf _build .coverage .pytest_cache .ruff_cache .hypothesis chapters/*.mp3
