@@ -510,6 +510,26 @@ def test_a_chapter_says_which_packages_it_needs(path):
     assert "lab" in extras and {"tensorflow", "torch"} & set(extras)
 
 
+def test_the_packages_wheel_holds_its_weights_and_no_leftovers(tmp_path):
+    root = tmp_path / "clone"
+    package = root / "audiostyle_utils"
+    (package / "pretrained").mkdir(parents=True)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, root)
+    (package / "__init__.py").touch()
+    (package / "pretrained" / "__init__.py").touch()
+    (package / "pretrained" / "ear.safetensors").write_bytes(b"weights")
+    left = root / "build" / "lib" / "audiostyle_utils"
+    left.mkdir(parents=True)
+    (left / "gone.py").touch()
+    made = kit.wheel_of(root, tmp_path)
+    with zipfile.ZipFile(made) as archive:
+        names = archive.namelist()
+    assert "audiostyle_utils/pretrained/ear.safetensors" in names
+    assert "audiostyle_utils/gone.py" not in names
+    assert {item.name for item in kit.needs(made, ["lab"], WINDOWS)} >= {"numpy", "jupyterlab"}
+
+
 def test_the_students_notebooks_run_offline_and_leave_their_data(small_book):
     chapter = small_book.root / "chapters" / "02_keeps.ipynb"
     cell = code(

@@ -269,14 +269,16 @@ def _variables(**values: str) -> Iterator[None]:
 def wheel_of(root: Path, folder: Path) -> Path:
     """Build the package's own wheel.
 
-    It is built from a copy: what an earlier build left in the clone would go into the wheel.
+    It is built from a copy: what an earlier build left in the clone would go into the wheel. The
+    setuptools of this environment, which constraints.txt pins, builds it.
     """
     source = folder / "source"
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(root / "audiostyle_utils", source / "audiostyle_utils", ignore=ignored)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(root / name, source / name)
-    _pip(source, "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(source))
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder)]
+    _pip(source, "wheel", *options, str(source))
     (made,) = folder.glob("*.whl")
     return made
 
