@@ -14,13 +14,14 @@
 #   make clean                 remove what was built; .venv stays
 #
 # PROFILE is quick (the default; of test-gpu it is colab), colab or full. PYTHON names a
-# Python of 3.11 to 3.13.
+# Python of 3.11 to 3.13. JOBS says how many tests and chapters `make test` runs at once: 2 if
+# there are two cores.
 
 .DEFAULT_GOAL := help
 .PHONY: help env book test test-gpu test-colab chapter bench keep workshop links clean
 
 PROFILE ?= quick
-export PROFILE CH P REPO
+export PROFILE CH P REPO JOBS
 
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 RUN := .venv/bin/python -m book._tools
