@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import urllib.request
 from pathlib import Path
 
 import nbformat
@@ -29,6 +30,7 @@ from book._tools import (
     execute,
     keep,
     links,
+    weigh,
 )
 from book._tools.common import ROOT, Book, BuildError
 
@@ -716,3 +718,12 @@ def test_make_says_which_python_it_needs(tmp_path, python):
     )
     assert result.returncode != 0
     assert "No Python of 3.11 to 3.13" in result.stderr
+
+
+def test_pages_are_weighed_once_there_is_a_book(book):
+    with pytest.raises(BuildError, match="run make book first|There is no Chromium"):
+        weigh.measure(book)
+    assert weigh.listed(book) == ["book/index", "chapters/01_tiny"]
+    with weigh.served(book.root / "book") as address:
+        with urllib.request.urlopen(f"{address}/index.md") as answer:
+            assert answer.read().startswith(b"# Welcome")

@@ -160,6 +160,13 @@ def test_what_is_small_stays_in_the_page(built):
     assert page(built).img["src"] == f"data:image/png;base64,{SMALL}"
 
 
+def test_icons_need_no_script(built):
+    assert not list(built.rglob("fontawesome.js"))
+    assert "fontawesome.js" not in (built / "index.html").read_text(encoding="utf-8")
+    sheet = (built / "_static" / "styles" / "pydata-sphinx-theme.css").read_text(encoding="utf-8")
+    assert ".fa-magnifying-glass" in sheet and "fa-solid-900.woff2" in sheet
+
+
 def test_the_pieces_of_the_book_are_its_chapters():
     pieces = yaml.safe_load((ROOT / "book" / "gallery.yml").read_text(encoding="utf-8"))
     chapters = sorted(path.stem for path in (ROOT / "chapters").glob("*.ipynb"))

@@ -3,7 +3,7 @@
 A notebook holds what it shows inside itself, so that it can be mailed and opened anywhere. A page
 of the book need not: on a phone nobody should wait for eighteen sounds before the first sentence.
 What a cell has embedded is written to the folder ``_media`` of the built book, and the page is told
-to fetch it when the reader comes near it.
+to fetch it when the reader comes near it. A large script that only draws icons goes, too.
 """
 
 import base64
@@ -28,6 +28,7 @@ _EMBEDDED = re.compile(
     r'(?P<name>src|poster)="data:(?P<kind>(?:audio|video|image)/[\w+.-]+)'
     r'(?:;charset=[\w-]+)?(?P<base64>;base64)?,(?P<data>[^"]*)"'
 )
+_ICONS = re.compile(r'<script\b[^>]*src="[^"]*/fontawesome\.js[^"]*"[^>]*></script>\s*')
 _PLAYER = re.compile(r'(<(?:audio|video)\b[^>]*?)preload="metadata"')
 
 
@@ -64,6 +65,19 @@ def keep(folder, content, ending):
     return name
 
 
+def drop_icon_script(app, exception):
+    """Do without 1.5 MB of script: the theme's style sheet has the same icons as fonts."""
+    if exception or app.builder.name != "html":
+        return
+    for page in Path(app.outdir).rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        lighter = _ICONS.sub("", text)
+        if lighter != text:
+            page.write_text(lighter, encoding="utf-8")
+    Path(app.outdir, "_static", "scripts", "fontawesome.js").unlink(missing_ok=True)
+
+
 def setup(app):
     app.connect("html-page-context", write_media)
+    app.connect("build-finished", drop_icon_script)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

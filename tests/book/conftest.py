@@ -1,6 +1,5 @@
 """The built book: where it is, which pages it has, and a browser to open them in."""
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,9 +7,10 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
+from book._tools.weigh import find_browser
+
 ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 # Nothing but the page itself: no updates, no first-run questions, no sound card needed.
 BROWSER_OPTIONS = (
     "--no-sandbox",
@@ -74,9 +74,9 @@ def read(html):
 @pytest.fixture(scope="session")
 def browser():
     """Headless Chromium, as it is installed on this machine."""
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    program = find_browser()
     if program is None:
-        pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
+        pytest.skip("neither Chromium nor Chrome is installed")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Error
 
+from book._tools import weigh
+
 from .conftest import CHAPTERS, PAGES
 
 pytestmark = pytest.mark.browser
@@ -96,6 +98,16 @@ def test_every_formula_is_set(name, visit):
     broken, unknown = ".katex-error", '.katex-html [style*="rgb(204, 0, 0)"]'
     wrong = page.locator(f"{broken}, {unknown}").all_text_contents()
     assert wrong == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_light_before_the_reader_scrolls(name, browser, html):
+    with weigh.served(html) as address:
+        page = browser.new_page(viewport={"width": PHONE[0], "height": PHONE[1]})
+        page.goto(f"{address}/{name}.html", wait_until="networkidle")
+        fetched = page.evaluate(weigh.SEEN)["fetched"]
+        page.close()
+    assert sum(size for name, size in fetched if not name.endswith(weigh.MEDIA)) < 3_000_000
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
