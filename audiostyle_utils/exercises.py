@@ -199,7 +199,7 @@ def _number(question: str, answer: Any) -> float:
         # A TensorFlow scalar has no item(), but its NumPy copy has.
         value = value.numpy() if not hasattr(value, "item") and hasattr(value, "numpy") else value
         value = value.item() if hasattr(value, "item") else value
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         value = None  # more than one number
     if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
         raise InputError(f"{question} asks for one number, and the answer is {answer!r}.")

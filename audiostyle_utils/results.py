@@ -119,6 +119,27 @@ def record(
     return path
 
 
+def duration(seconds: float) -> str:
+    """Write a time in minutes and seconds, as pages and handouts have it.
+
+    Parameters
+    ----------
+    seconds : float
+        A time, 0 or more.
+
+    Returns
+    -------
+    str
+        Such as ``"57 s"`` or ``"2 min 11 s"``.
+
+    Chapter
+    -------
+    01_style_transfer
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
 def load_all(folder: str | os.PathLike) -> list[dict[str, Any]]:
     """Read every result in a folder, in the order of their file names.
 

@@ -276,6 +276,10 @@ def test_neither_reason_nor_hint_says_the_answer(name):
         answers = answers or [question["answer"]]
         words = [word.strip(".:;()") for word in said.casefold().split()]
         assert not {str(answer).casefold() for answer in answers} & set(words)
+    if question["kind"] == "number":
+        # Rounded, it would still be taken.
+        numbers = [float(text) for text in re.findall(r"-?\d+(?:\.\d+)?", said)]
+        assert not [number for number in numbers if check(name, number)]
 
 
 # The chapters

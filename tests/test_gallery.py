@@ -123,7 +123,7 @@ def test_another_run_may_stand_for_a_profile(tmp_path):
     done, html = make(tmp_path, piece)
     assert done.returncode == 0, done.stderr
     row = [cell.get_text(strip=True) for cell in page(html).select("table tbody td")]
-    assert row[2:5] == ["–", "–", "2 min"]
+    assert row[2:5] == ["–", "–", "2 min 30 s"]
 
 
 @pytest.mark.parametrize(

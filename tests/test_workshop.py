@@ -15,6 +15,7 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from packaging.requirements import Requirement
 
+from audiostyle_utils.results import duration
 from book._tools import handouts, kit, kit_install, slides, workshop
 from book._tools.common import ROOT, Book, BuildError, prepare
 
@@ -237,7 +238,7 @@ def test_a_chapter_that_the_guide_passes_over_is_named():
     ("seconds", "said"), [(57.2, "57 s"), (131.3, "2 min 11 s"), (60, "1 min 0 s")]
 )
 def test_a_time_is_given_in_minutes_and_seconds(seconds, said):
-    assert handouts.minutes(seconds) == said
+    assert duration(seconds) == said
 
 
 # Slides

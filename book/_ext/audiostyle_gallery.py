@@ -23,6 +23,8 @@ from docutils.statemachine import StringList
 from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 
+from audiostyle_utils.results import duration
+
 FILE = "book/gallery.yml"
 # What is taken of a cell: the first markup with such an element, or else what it printed.
 KINDS = {"still": "<img ", "before": "<audio ", "after": "<audio ", "film": "<video ", "said": ""}
@@ -141,8 +143,9 @@ def described(markup, words):
     if words is None:
         return markup
     words = html.escape(words, quote=True)
-    markup = re.sub(r'(aria-label|alt)="[^"]*"', rf'\1="{words}"', markup)
-    return re.sub(r"(<figcaption[^>]*>).*?(</figcaption>)", rf"\1{words}\2", markup, flags=re.S)
+    markup = re.sub(r'(aria-label|alt)="[^"]*"', lambda old: f'{old[1]}="{words}"', markup)
+    caption = r"(<figcaption[^>]*>).*?(</figcaption>)"
+    return re.sub(caption, lambda old: f"{old[1]}{words}{old[2]}", markup, flags=re.S)
 
 
 def taken(env, run):
@@ -153,8 +156,7 @@ def taken(env, run):
     env.note_dependency(str(path))
     if not path.is_file():
         return "–"
-    seconds = json.loads(path.read_text(encoding="utf-8"))["seconds"]
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    return duration(json.loads(path.read_text(encoding="utf-8"))["seconds"])
 
 
 def doors(entry, env):

@@ -34,10 +34,14 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
+from audiostyle_utils.results import duration
+
 NOTHING_YET = (
     "Nothing has been measured yet. Run a chapter with “make chapter”, keep its numbers with "
     "“make keep”, and build the book again."
 )
+# What marks a figure that somebody else stated.
+STATED = "\u2020"
 # Letters in the names of all groups together, beyond which columns leave a page.
 _WIDE = 60
 
@@ -119,10 +123,6 @@ class ChapterResults(SphinxDirective):
         return [shown, *(node for one in found for node in folded_run(one, self.env))]
 
 
-# What marks a figure that somebody else stated.
-STATED = "\u2020"
-
-
 class QuickTime(SphinxRole):
     """Say how long the quick runs of some chapters took, as their results have it."""
 
@@ -136,13 +136,7 @@ class QuickTime(SphinxRole):
         for path in found:
             self.env.note_dependency(str(path))
         runs = [json.loads(path.read_text(encoding="utf-8")) for path in found]
-        return [nodes.Text(minutes_and_seconds(sum(run["seconds"] for run in runs)))], []
-
-
-def minutes_and_seconds(seconds):
-    """Write 131.3 as 2 min 11 s."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+        return [nodes.Text(duration(sum(run["seconds"] for run in runs)))], []
 
 
 def load(env):

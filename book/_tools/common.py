@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from audiostyle_utils import InputError
 from audiostyle_utils.settings import PROFILES
 
 CELL_SECONDS = 600
+# Where a kernel goes if this variable names a folder.
+FOLDER = "AUDIOSTYLE_FOLDER"
+_CHANGE_FOLDER = f"__import__('os').chdir(__import__('os').environ.get('{FOLDER}', '.'))"
 
 
 class BuildError(Exception):
@@ -119,6 +123,16 @@ def write(path: Path, text: str) -> None:
     os.replace(draft, path)
 
 
+def replace_folder(draft: Path, target: Path) -> None:
+    """Put a finished folder in the place of another, which is there until the last moment."""
+    former = target.with_name(f"{draft.name}.former")
+    shutil.rmtree(former, ignore_errors=True)
+    if target.exists():
+        os.replace(target, former)
+    os.replace(draft, target)
+    shutil.rmtree(former, ignore_errors=True)
+
+
 def profile() -> str:
     """Return the profile that make was given."""
     name = os.environ.get("PROFILE") or "quick"
@@ -162,7 +176,7 @@ def _kernel(book: Book) -> Path:
             "ipykernel_launcher",
             "--log-level=ERROR",
             # nbval would start it beside the copy that it runs; a chapter runs in its own folder.
-            f"--IPKernelApp.exec_lines=__import__('os').chdir({str(book.root / 'chapters')!r})",
+            f"--IPKernelApp.exec_lines={_CHANGE_FOLDER}",
             "-f",
             "{connection_file}",
         ],

@@ -14,7 +14,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-from book._tools.common import ROOT, Book, BuildError, digest, write
+from book._tools.common import FOLDER, ROOT, Book, BuildError, digest, write
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -106,7 +106,7 @@ def check(book: Book, chapter: Path, profile: str, seconds: int) -> str | None:
     if current and stamp.is_file() and stamp.read_text(encoding="utf-8") == key:
         return None
     reference, ran = _reference(book, chapter), book.build / "tested" / profile / chapter.name
-    said = _nbval(book, reference, ran, seconds)
+    said = _nbval(chapter.parent, reference, ran, seconds)
     if not current:
         notebook = nbformat.read(ran, as_version=4)
         notebook.metadata["audiostyle"] = {"key": key}
@@ -128,13 +128,14 @@ def _reference(book: Book, chapter: Path) -> Path:
     return path
 
 
-def _nbval(book: Book, reference: Path, ran: Path, seconds: int) -> str:
+def _nbval(folder: Path, reference: Path, ran: Path, seconds: int) -> str:
     # The settings of the package's own tests do not fit notebooks.
     options = ["-q", "-x", "-p", "no:cacheprovider", "-c", "/dev/null"]
     options += [f"--rootdir={reference.parent}", "-p", "book._tools.nbval_keep"]
     nbval = ["--nbval-lax", "--nbval-kernel-name=python3", f"--nbval-cell-timeout={seconds}"]
     command = [sys.executable, "-m", "pytest", *options, *nbval, f"--keep-run={ran}", reference]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    surroundings = {**os.environ, FOLDER: str(folder)}
+    done = subprocess.run(command, cwd=ROOT, env=surroundings, capture_output=True, text=True)
     if done.returncode:
         raise BuildError(f"{reference.stem}\n{done.stdout}{done.stderr}What ran: {ran}")
     return done.stdout.strip()

@@ -203,7 +203,8 @@ def _ask_torch() -> dict[str, str | None]:
     # In a process of its own: PyTorch would hold memory of the card as long as this one runs.
     told = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True)
     if told.returncode:
-        raise BuildError(f"PyTorch cannot be loaded: {told.stderr.strip().splitlines()[-1]}")
+        words = told.stderr.strip().splitlines() or [f"it ended with {told.returncode}"]
+        raise BuildError(f"PyTorch cannot be loaded: {words[-1]}")
     return json.loads(told.stdout.splitlines()[-1])
 
 

@@ -10,6 +10,7 @@ from copy import deepcopy
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
+from audiostyle_utils.results import duration
 from book._tools.common import BuildError
 
 # Tags of cells that only teachers get.
@@ -104,21 +105,9 @@ def measured(seconds: float | None) -> str:
     if seconds is None:
         return "The quick run of this chapter has not been measured: see `make keep` in the README."
     return (
-        f"Its quick run took **{minutes(seconds)}** when it was measured, on the machine that the "
+        f"Its quick run took **{duration(seconds)}** when it was measured, on the machine that the "
         "[results page](../book/results.md) names. Try it on the slowest laptop of the room."
     )
-
-
-def minutes(seconds: float) -> str:
-    """Write a time in minutes and seconds.
-
-    Examples
-    --------
-    >>> minutes(131.3)
-    '2 min 11 s'
-    """
-    whole, rest = divmod(round(seconds), 60)
-    return f"{whole} min {rest} s" if whole else f"{rest} s"
 
 
 def plain(text: str, handed_out: Collection[str] = ()) -> str:

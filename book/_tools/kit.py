@@ -1,6 +1,5 @@
 """The offline kit: wheels, data, handouts and the book in one folder that installs by itself."""
 
-import hashlib
 import json
 import os
 import platform
@@ -26,8 +25,9 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
-from book._tools.common import Book, BuildError, cell_seconds, digest, write
+from book._tools.common import Book, BuildError, cell_seconds, digest, replace_folder, write
 from book._tools.execute import content_key, execute
+from book._tools.kit_install import OLDEST_MACOS, checksum
 
 INSTALLER = Path(__file__).with_name("kit_install.py")
 # Where Python asks for the extra that starts notebooks; each chapter's first cell names its own.
@@ -37,7 +37,7 @@ _EXTRAS = re.compile(r"audiostyle-utils\[([\w,]+)\]")
 _GLIBC = [f"manylinux_2_{minor}" for minor in range(28, 4, -1)] + ["manylinux2014", "linux"]
 PLATFORMS = {
     "windows": ["win_amd64"],
-    "macos": ["macosx_14_0_arm64"],
+    "macos": [f"macosx_{OLDEST_MACOS}_0_arm64"],
     "linux": [f"{name}_x86_64" for name in _GLIBC],
     "linux-arm": [f"{name}_aarch64" for name in _GLIBC],
 }
@@ -127,7 +127,7 @@ def make(book: Book, handouts: Path, targets: list[Target]) -> Path:
     Returns
     -------
     pathlib.Path
-        ``_build/kit``. An earlier one is replaced in one step.
+        ``_build/kit``. An earlier one is replaced once this one is whole.
     """
     notebooks = sorted((handouts / "student").glob("*.ipynb"))
     data = data_of(book, notebooks)
@@ -152,8 +152,7 @@ def assemble(
         _place(wheel, draft / "wheels" / wheel.name)
     shutil.copy(INSTALLER, draft / "install.py")
     write(draft / "kit.json", json.dumps(_description(draft, wheels, root), indent=1))
-    shutil.rmtree(target, ignore_errors=True)
-    os.replace(draft, target)
+    replace_folder(draft, target)
     return target
 
 
@@ -167,13 +166,8 @@ def _description(draft: Path, wheels: dict[Target, set[Path]], root: Requirement
             {"platform": each.platform, "python": oldest_python(each, paths)}
             for each, paths in wheels.items()
         ],
-        "files": {path.relative_to(draft).as_posix(): _sum(path) for path in files},
+        "files": {path.relative_to(draft).as_posix(): checksum(path) for path in files},
     }
-
-
-def _sum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _place(source: str | Path, target: str | Path) -> None:

@@ -58,6 +58,8 @@ OPTIONS = (
     "--ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks "
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"
 )
+# The wheels for Macs are made for this one.
+OLDEST_MACOS = 14
 
 
 class KitError(Exception):
@@ -68,6 +70,7 @@ def main(root: Path = HERE) -> None:
     """Check this computer and the kit, then install it."""
     kit, said = read_kit(root)
     check_computer(kit["targets"], platform.system(), platform.machine(), sys.version_info[:3])
+    check_macos(platform.mac_ver()[0])
     if os.name == "nt":
         check_paths(root, LONGEST_PATH)
     environment = root / "environment"
@@ -122,6 +125,15 @@ def check_computer(targets: list, system: str, machine: str, version: tuple) -> 
         )
     if sys.maxsize < 2**32:
         raise KitError("This Python has 32 bits, and the kit needs one with 64: install that one.")
+
+
+def check_macos(version: str) -> None:
+    """Refuse a macOS that is older than the wheels; elsewhere `version` is empty."""
+    if version and int(version.split(".")[0]) < OLDEST_MACOS:
+        raise KitError(
+            f"This is macOS {version}, and the kit needs {OLDEST_MACOS} or newer: update it, or "
+            "sit with a neighbour."
+        )
 
 
 def command_for(system: str, python: str) -> str:

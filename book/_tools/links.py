@@ -46,7 +46,14 @@ def point_at(book: Book, repo: str) -> list[str]:
 def former_of(book: Book) -> str:
     """Return the owner and name that the project has now, as pyproject.toml says."""
     project = tomllib.loads((book.root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return project["urls"]["Repository"].partition("github.com/")[2].strip("/")
+    address = project.get("urls", {}).get("Repository", "")
+    former = address.partition("https://github.com/")[2].strip("/")
+    if not REPO.fullmatch(former):
+        raise BuildError(
+            f"pyproject.toml, project.urls.Repository is {address!r}: write "
+            "https://github.com/owner/name there first, as the links have it now."
+        )
+    return former
 
 
 def tracked(book: Book) -> list[str]:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import nbformat
 
+from audiostyle_utils.results import duration
 from book._tools import handouts, kit, slides
 from book._tools.build import build
-from book._tools.common import Book, BuildError, prepare, run, write
+from book._tools.common import Book, BuildError, prepare, replace_folder, run, write
 
 # Slides show what the chapters give at this profile, which every laptop can run.
 PROFILE = "quick"
@@ -48,7 +49,7 @@ def make(book: Book, chapters: list[Path], pages: Path) -> Path:
     Returns
     -------
     pathlib.Path
-        ``_build/workshop``. An earlier one is replaced in one step.
+        ``_build/workshop``. An earlier one is replaced once this one is whole.
     """
     target, draft = book.build / "workshop", book.build / ".workshop"
     shutil.rmtree(draft, ignore_errors=True)
@@ -62,8 +63,7 @@ def make(book: Book, chapters: list[Path], pages: Path) -> Path:
     slides.assets(draft / "slides" / "assets", book.root / "book" / "_static" / "katex")
     shutil.copytree(pages, draft / "book")
     write(draft / "README.txt", README + "".join(_line(book, name) for name in names))
-    shutil.rmtree(target, ignore_errors=True)
-    os.replace(draft, target)
+    replace_folder(draft, target)
     return target
 
 
@@ -94,7 +94,7 @@ def quick_seconds(book: Book, chapter: str) -> float | None:
 
 def _line(book: Book, name: str) -> str:
     seconds = quick_seconds(book, name)
-    return f"    {name:24} {'not measured' if seconds is None else handouts.minutes(seconds)}\n"
+    return f"    {name:24} {'not measured' if seconds is None else duration(seconds)}\n"
 
 
 def options_of(text: str) -> argparse.Namespace:

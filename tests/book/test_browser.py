@@ -78,7 +78,7 @@ def load_images(page):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", [*PAGES, "genindex"])
 def test_a_page_fits_its_window(name, size, scheme, visit):
     page = visit(name, size, scheme)
     assert page.evaluate("document.documentElement.dataset.theme") == scheme
