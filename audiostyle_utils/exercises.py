@@ -63,8 +63,8 @@ class Verdict:
         mark, words = _MARKS[self.state]
         rest = str(self).removeprefix(words)
         return (
-            '<div role="status" style="border-left: 0.25em solid currentColor; '
-            'padding: 0.25em 0.75em">'
+            '<div class="audiostyle-verdict" role="status" '
+            'style="border-left: 0.25em solid currentColor; padding: 0.25em 0.75em">'
             f'<span aria-hidden="true">{mark}</span> <strong>{words}</strong>{html.escape(rest)}'
             "</div>"
         )
