@@ -201,9 +201,20 @@ def _number(question: str, answer: Any) -> float:
         value = value.item() if hasattr(value, "item") else value
     except (TypeError, ValueError, RuntimeError, OverflowError):
         value = None  # more than one number
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-        raise InputError(f"{question} asks for one number, and the answer is {answer!r}.")
+    if isinstance(value, bool) or not isinstance(value, Real) or not _is_finite(value):
+        plain = " Write it without quotes and units, such as 130 or 3 / 7, with a point."
+        raise InputError(
+            f"{question} asks for one number, and the answer is {answer!r}."
+            + (plain if isinstance(answer, str) else "")
+        )
     return int(value) if is_whole(value) else float(value)
+
+
+def _is_finite(value: Real) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False  # a whole number beyond what can be compared
 
 
 def _count(value: float) -> str:

@@ -65,6 +65,8 @@ def test_targets_and_variables_of_make_are_there():
     )
     assert {"book", "test", "chapter", "test-gpu", "test-colab"} <= {name for name, _ in calls}
     assert {name for name, _ in calls} <= targets
+    table = set(re.findall(r"^\| `make ([a-z-]+)", PAGE, re.MULTILINE))
+    assert targets - {"env", "help"} == table
     exported = set(re.search(r"^export (.+)$", MAKEFILE, re.MULTILINE)[1].split()) | {"PYTHON"}
     assert {name for _, given in calls for name in re.findall(r"([A-Z]+)=", given)} <= exported
     for number in re.findall(r"CH=\"?([\d ]+)", PAGE):
@@ -84,16 +86,20 @@ def test_a_clone_is_entered_by_its_name():
     for _, block in BLOCKS:
         lines = block.splitlines()
         if lines[0].startswith("git"):
-            assert lines[:2] == [f"git clone {REPOSITORY}", f"cd {REPOSITORY.rpartition('/')[2]}"]
+            # The folder is named, so that `cd` is right in a fork with another name.
+            folder = lines[0].split()[-1]
+            assert lines[:2] == [f"git clone {REPOSITORY} {folder}", f"cd {folder}"]
 
 
 def test_pip_installs_what_there_is():
-    installs = [line for line in starting("pip", "install") if "jupyterlab" not in line]
-    assert set(installs) == {'pip install -e ".[all]" -c constraints.txt'} and len(installs) == 2
+    installs = starting("pip", "install")
+    assert installs.count('pip install -e ".[all,lab]" -c constraints.txt') == 2
+    # What environment.yml has installed already needs Jupyter only.
+    assert installs.count('pip install -e ".[lab]" -c constraints.txt') == 1 and len(installs) == 3
     # As make does.
     said = (ROOT / "book" / "_tools" / "environment.py").read_text(encoding="utf-8")
     assert '"--constraint", "constraints.txt", "--editable", ".[all]"' in said
-    assert "all" in PROJECT["optional-dependencies"]
+    assert {"all", "lab"} <= set(PROJECT["optional-dependencies"])
     assert environment.wanted(ROOT)["packages"]
 
 
@@ -172,7 +178,7 @@ def test_make_links_rewrites_every_address_of_the_page(tmp_path):
     changed = (tmp_path / "setup.md").read_text(encoding="utf-8")
     assert REPOSITORY.partition("github.com/")[2] not in changed
     assert "/v2/gh/someone/else/main?labpath=" in changed
-    assert changed.count("git clone https://github.com/someone/else\n") == 5
+    assert changed.count("git clone https://github.com/someone/else audio-style-book\n") == 5
 
 
 # Docker
@@ -220,8 +226,9 @@ def test_what_the_dockerfile_copies_is_there():
 
 def test_docker_and_pip_install_the_same():
     (installs,) = [rest for rest in arguments("RUN") if "pip install" in rest]
-    (line,) = {one for one in starting("pip", "install") if "constraints" in one}
-    said = line.removeprefix("pip install ")
+    # The image brings a Jupyter of its own.
+    line = next(one for one in starting("pip", "install") if "[all,lab]" in one)
+    said = line.removeprefix("pip install ").replace("[all,lab]", "[all]")
     assert f".venv/bin/pip install --no-cache-dir {said} &&" in installs
 
 

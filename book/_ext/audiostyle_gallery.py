@@ -27,7 +27,8 @@ from audiostyle_utils.results import duration
 
 FILE = "book/gallery.yml"
 # What is taken of a cell: the first markup with such an element, or else what it printed.
-KINDS = {"still": "<img ", "before": "<audio ", "after": "<audio ", "film": "<video ", "said": ""}
+KINDS = {"still": "<img ", "film": "<video "}
+SOUNDS = {"before": "<audio ", "after": "<audio ", "also": "<audio ", "said": ""}
 NOT_RUN = "To be seen and heard here once the chapters have been run: make book does it."
 PROFILES = ("quick", "colab", "full")
 
@@ -47,22 +48,23 @@ class Gallery(SphinxDirective):
         self.state.document.note_implicit_target(section, section)
         notebook = read_notebook(self.env, entry["chapter"])
         picture = nodes.container(classes=["audiostyle-still"])
-        picture += self._outputs(notebook, entry, "still", "film")
+        picture += self._outputs(notebook, entry, KINDS)
         words = nodes.container(classes=["audiostyle-words"])
         words += self._parsed(entry["promise"])
         words += self._parsed(f"**You give** {entry['give']}. **You get** {entry['get']}.")
         words += nodes.paragraph("", "", *doors(entry, self.env), classes=["audiostyle-doors"])
         sounds = nodes.container(classes=["audiostyle-sounds"])
-        sounds += self._outputs(notebook, entry, "before", "after", "said")
+        sounds += self._outputs(notebook, entry, SOUNDS)
         section += [picture, words, sounds]
         return section
 
-    def _outputs(self, notebook, entry, *names):
-        return [self._output(notebook, entry, name) for name in names if name in entry]
+    def _outputs(self, notebook, entry, kinds):
+        # In the order of the file.
+        return [self._output(notebook, entry, name, kinds[name]) for name in entry if name in kinds]
 
-    def _output(self, notebook, entry, name):
+    def _output(self, notebook, entry, name, kind):
         try:
-            markup = output(notebook, entry[name], KINDS[name])
+            markup = output(notebook, entry[name], kind)
         except LookupError as error:
             raise self.error(f"{FILE}, {entry['chapter']}, {name}: {error}") from error
         if markup is None:
@@ -84,6 +86,10 @@ class Choosing(Gallery):
     def run(self):
         heads = ("Chapter", "You give, you get", *PROFILES, "GPU", "Follows")
         rows = [self._row(entry) for entry in pieces(self.env)]
+        # A profile that nobody has measured yet needs no column.
+        columns = enumerate(zip(*rows, strict=True))
+        said = [i for i, column in columns if any(cell != "–" for cell in column)]
+        heads, rows = [heads[i] for i in said], [[row[i] for i in said] for row in rows]
         shown = table(heads, rows, numeric=set(PROFILES))
         shown["classes"].append("audiostyle-choosing")
         return [shown]
