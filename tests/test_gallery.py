@@ -1,6 +1,7 @@
 """The first page's pieces, and media as files, in a small book of its own."""
 
 import base64
+import io
 import json
 import shutil
 import subprocess
@@ -8,12 +9,18 @@ import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 import yaml
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+
+import audiostyle_media  # noqa: E402
+
 CONF = f"""
 import sys
 sys.path.insert(0, {str(ROOT / "book" / "_ext")!r})
@@ -154,6 +161,17 @@ def test_what_is_large_becomes_a_file_that_waits(built):
         path = built / name
         assert (path.parent / audio["src"]).read_bytes() == b"a sound " * 400
     assert len(list((built / "_media").iterdir())) == 1
+
+
+def test_a_picture_loses_nothing_when_it_gets_lighter():
+    points = np.random.default_rng(0).integers(0, 4, (60, 80, 3), dtype=np.uint8) * 60
+    stream = io.BytesIO()
+    Image.fromarray(points).save(stream, "PNG")
+    content, ending = audiostyle_media.smallest(stream.getvalue(), "png")
+    assert ending == "webp" and len(content) < stream.tell()
+    with Image.open(io.BytesIO(content)) as picture:
+        assert np.array_equal(np.asarray(picture.convert("RGB")), points)
+    assert audiostyle_media.smallest(b"a sound", "mp3") == (b"a sound", "mp3")
 
 
 def test_what_is_small_stays_in_the_page(built):

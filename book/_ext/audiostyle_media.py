@@ -8,10 +8,13 @@ to fetch it when the reader comes near it. A large script that only draws icons 
 
 import base64
 import hashlib
+import io
 import os
 import re
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
+
+from PIL import Image
 
 FOLDER = "_media"
 # Below this size a second request takes longer than the text that it would save.
@@ -47,10 +50,20 @@ def write_media(app, pagename, templatename, context, doctree):
         content = unquote_to_bytes(found["data"])
         if found["base64"]:
             content = base64.b64decode(content, validate=True)
-        return f'{found["name"]}="{back}{FOLDER}/{keep(folder, content, ending)}"'
+        return f'{found["name"]}="{back}{FOLDER}/{keep(folder, *smallest(content, ending))}"'
 
     context["body"] = _PLAYER.sub(r'\1preload="none"', _EMBEDDED.sub(moved, body))
     app.add_js_file("media.js", loading_method="defer")
+
+
+def smallest(content, ending):
+    """Write a PNG as WebP where that is smaller; no point of the picture changes."""
+    if ending != "png":
+        return content, ending
+    stream = io.BytesIO()
+    with Image.open(io.BytesIO(content)) as picture:
+        picture.save(stream, "WEBP", lossless=True)
+    return min((content, ending), (stream.getvalue(), "webp"), key=lambda one: len(one[0]))
 
 
 def keep(folder, content, ending):

@@ -6,7 +6,6 @@ without anybody having clicked into that frame. It does not need the built book.
 
 import json
 import queue
-import shutil
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +17,9 @@ import pytest
 import soundfile as sf
 
 from audiostyle_utils import InputError, microphone
+from book._tools.weigh import find_browser
 
-from .conftest import BROWSER_OPTIONS, BROWSERS
+from .conftest import BROWSER_OPTIONS
 
 pytestmark = pytest.mark.browser
 
@@ -93,7 +93,7 @@ def notebook():
 @pytest.fixture
 def visit(browser, notebook):
     """Open the notebook in a browser with a false microphone."""
-    program = next(filter(None, map(shutil.which, BROWSERS)))
+    program = find_browser()
     opened = []
 
     def of(*options, permissions=("microphone",)):
