@@ -16,3 +16,12 @@ def no_settings(tmp_path_factory):
             patch.delenv(name)
         patch.setenv("AUDIOSTYLE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture
+def environment_is_restored():
+    """Undo what a tool of the book sets for the kernels and tests that it starts."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)

@@ -49,13 +49,7 @@ execute: {execute_notebooks: force, timeout: 60}
 """
 
 
-@pytest.fixture(autouse=True)
-def environment_is_restored(monkeypatch):
-    """Undo what `prepare` sets."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
+pytestmark = pytest.mark.usefixtures("environment_is_restored")
 
 
 @pytest.fixture

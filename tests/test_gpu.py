@@ -25,13 +25,7 @@ MEASURED = {path.stem: path for path in (ROOT / "results").glob("*.json")}
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 
 
-@pytest.fixture(autouse=True)
-def environment_is_restored():
-    """Undo what the tool sets for its kernels."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
+pytestmark = pytest.mark.usefixtures("environment_is_restored")
 
 
 def metric(name, value, group=None, unit=""):

@@ -24,12 +24,7 @@ NAMES = [path.stem for path in CHAPTERS]
 GUIDE = (ROOT / "book" / "teaching.md").read_text(encoding="utf-8")
 
 
-@pytest.fixture(autouse=True)
-def environment_is_restored():
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
+pytestmark = pytest.mark.usefixtures("environment_is_restored")
 
 
 def text(source, *tags, slide=None):

@@ -20,7 +20,6 @@ import yaml
 from audiostyle_nodes import chapter_link, table
 from docutils import nodes
 from docutils.statemachine import StringList
-from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 
 from audiostyle_utils.results import duration
@@ -172,16 +171,7 @@ def doors(entry, env):
     there = f"github/{address.strip('/')}/blob/{branch}/chapters/{entry['chapter']}.ipynb"
     colab = nodes.reference("", "", refuri=f"https://colab.research.google.com/{there}")
     colab += nodes.Text("Run it in Colab")
-    chapter = addnodes.pending_xref(
-        "",
-        nodes.inline("", "Open the chapter"),
-        refdomain="std",
-        reftype="doc",
-        reftarget=f"/chapters/{entry['chapter']}",
-        refdoc=env.docname,
-        refexplicit=True,
-        refwarn=True,
-    )
+    chapter = chapter_link(entry["chapter"], env, "Open the chapter")
     return [chapter, nodes.Text(" "), colab]
 
 

@@ -44,19 +44,19 @@ def linked(text):
     return parts
 
 
-def chapter_link(name, env):
-    """A link that carries the chapter's title, or its name where the chapter is not built."""
+def chapter_link(name, env, words=None):
+    """A link with the chapter's title, or other words; only its name where it is not built."""
     docname = f"chapters/{name}"
     if docname not in env.found_docs:
         return nodes.literal("", name)
     return addnodes.pending_xref(
         "",
-        nodes.inline("", name),
+        nodes.inline("", words or name),
         refdomain="std",
         reftype="doc",
         reftarget=f"/{docname}",
         refdoc=env.docname,
-        refexplicit=False,
+        refexplicit=words is not None,
         refwarn=True,
     )
 
